@@ -1,0 +1,7 @@
+"""`python -m racelab_bank`."""
+
+import sys
+
+from racelab_bank.cli import main
+
+sys.exit(main())

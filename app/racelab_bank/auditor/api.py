@@ -1,0 +1,171 @@
+"""The auditor's control API, as in docs/contracts.md; its OpenAPI document is at /api/openapi.json."""
+
+import secrets
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import psycopg
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI, Path, Query, Schema, Status
+from ninja.security import HttpBearer
+from pydantic import ConfigDict, Field
+
+from racelab_bank.auditor import auditing, gate, histories, runs
+from racelab_bank.ledger import now_microseconds
+from racelab_bank.models import Run
+
+Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
+Index = Annotated[int, Path(ge=0, lt=1_000)]
+
+
+class Token(HttpBearer):
+    """The bearer token of `RACELAB_TOKEN`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> bool:  # noqa: ARG002 - the signature is ninja's
+        """Compare in constant time."""
+        return bool(settings.RACELAB_TOKEN) and secrets.compare_digest(token.encode(), settings.RACELAB_TOKEN.encode())
+
+
+class Problem(Schema):
+    """What was wrong."""
+
+    detail: str
+
+
+class GateAnswer(Schema):
+    """How the gate stands, with the times from which a generator estimates the auditor's clock (NTP)."""
+
+    state: str
+    reason: str | None
+    start_at_microseconds: int | None
+    received_at_microseconds: int
+    sent_at_microseconds: int
+
+
+class Stored(Schema):
+    """How many operations were stored."""
+
+    operations: int
+
+
+class Lost(Schema):
+    """Why a history will never come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+class NoSuchRun(Exception):
+    """There is no run of that key: 404."""
+
+
+api = NinjaAPI(title="racelab auditor", version=version("racelab"), auth=Token(), docs_url=None)
+# What the API answers beside its success, for the OpenAPI document.
+PROBLEMS: dict[int | frozenset[int], Any] = {frozenset({400, 401, 404, 409, 410, 422, 503}): Problem}
+
+
+def _found(key: str) -> Run:
+    run = Run.objects.filter(key=key).first()
+    if run is None:
+        raise NoSuchRun(f"there is no run {key}")
+    return run
+
+
+@api.put("/runs/{key}", response={200: runs.RunDescription, 201: runs.RunDescription, **PROBLEMS})
+def open_run(request: HttpRequest, key: Key, asked: runs.RunRequest) -> Status[dict[str, Any]]:
+    """Open a run with fresh accounts. Repeating it is harmless."""
+    run, new = runs.open_run(key, asked)
+    return Status(201 if new else 200, runs.describe(Run.objects.get(pk=run.pk)))
+
+
+@api.get("/runs", response={200: list[runs.RunSummary], **PROBLEMS})
+def list_runs(request: HttpRequest) -> list[dict[str, Any]]:
+    """List the newest 100 runs, newest first."""
+    return runs.newest()
+
+
+@api.get("/runs/{key}", response={200: runs.RunDescription, **PROBLEMS})
+def describe_run(request: HttpRequest, key: Key) -> dict[str, Any]:
+    """Describe a run: its accounts, its gate, its histories."""
+    return runs.describe(_found(key))
+
+
+@api.post("/runs/{key}/gate/{generator}", response={200: GateAnswer, **PROBLEMS})
+def pass_gate(request: HttpRequest, key: Key, generator: Index) -> dict[str, Any]:
+    """Register a generator at the gate; repeated, ask how the gate stands."""
+    received_at = now_microseconds()
+    run = gate.register(_found(key), generator)
+    return {
+        "state": run.gate,
+        "reason": run.gate_reason or None,
+        "start_at_microseconds": run.gate_start_microseconds,
+        "received_at_microseconds": received_at,
+        "sent_at_microseconds": now_microseconds(),
+    }
+
+
+@api.put("/runs/{key}/histories/{generator}", response={200: Stored, **PROBLEMS})
+def store_history(request: HttpRequest, key: Key, generator: Index) -> dict[str, int]:
+    """Store a generator's history: NDJSON whose last line counts the others. Truncated or wrong, nothing is stored."""
+    run = _expecting(key, generator)
+    # Django reads a chunked body as an empty one; a server that ends it itself says so.
+    terminated = request.META.get("wsgi.input_terminated", False)
+    body = request.META["wsgi.input"] if terminated else request
+    return {"operations": histories.store(run, generator, body)}
+
+
+@api.post("/runs/{key}/histories/{generator}/lost", response={204: None, **PROBLEMS})
+def lose_history(request: HttpRequest, key: Key, generator: Index, lost: Lost) -> Status[None]:
+    """Note that a generator's history will never come. One that has come stays."""
+    histories.lose(_expecting(key, generator), generator, lost.reason)
+    return Status(204, None)
+
+
+def _expecting(key: str, generator: int) -> Run:
+    run = _found(key)
+    if generator >= run.generators:
+        raise runs.Contradiction(f"generator: given {generator}, run {key} has {run.generators}")
+    return run
+
+
+@api.post("/runs/{key}/close", response={200: runs.RunDescription, **PROBLEMS})
+def close_run(request: HttpRequest, key: Key) -> dict[str, Any]:
+    """Close a run: nothing is installed on its accounts afterwards. Repeating it is harmless."""
+    run = _found(key)
+    runs.close_run(run)
+    return runs.describe(Run.objects.get(pk=run.pk))
+
+
+@api.get("/runs/{key}/audit", response={200: dict[str, Any], **PROBLEMS})
+def audit_run(request: HttpRequest, key: Key) -> dict[str, Any]:
+    """Audit a run: live while it is open; final once it is closed and everything on its way has arrived."""
+    return auditing.audit_run(_found(key))
+
+
+@api.get("/runs/{key}/anomalies", response={200: dict[str, Any], **PROBLEMS})
+def list_anomalies(
+    request: HttpRequest,
+    key: Key,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> dict[str, Any]:
+    """List a run's anomalies, each in one sentence with the operations involved."""
+    return auditing.anomalies(_found(key), offset, limit)
+
+
+def _answers(status: int, *errors: type[Exception]) -> None:
+    def answer(request: HttpRequest, error: Any) -> HttpResponse:
+        return api.create_response(request, {"detail": str(error).strip()}, status=status)
+
+    for error in errors:
+        api.add_exception_handler(error, answer)
+
+
+_answers(400, histories.IncompleteHistory)
+_answers(404, NoSuchRun)
+_answers(409, runs.Contradiction)
+_answers(422, runs.UnknownName)
+_answers(503, DatabaseError, InterfaceError, psycopg.Error)

@@ -1,0 +1,23 @@
+"""What the auditor serves."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from prometheus_client import generate_latest
+
+from racelab_bank.auditor.api import api
+from racelab_bank.serving import schema
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 once the database is migrated."""
+    problem = schema.missing(settings.DATABASE_URL)
+    return HttpResponse(f"{problem or 'ready'}\n", status=503 if problem else 200, content_type="text/plain")
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer the auditor's own metrics, open for reading."""
+    return HttpResponse(generate_latest(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+urlpatterns = [path("api/", api.urls), path("readyz", readyz), path("metrics", metrics)]

@@ -1,0 +1,67 @@
+"""Serves one replica of the bank: sync workers, and beside them a process that answers /readyz and /metrics."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from racelab_bank.serving.probe import Probe
+from racelab_bank.serving.server import Server, django_application
+
+
+def serve_bank(bind: str, metrics_bind: str, workers: int, timeout_seconds: int) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `click.ClickException` when `metrics_bind` cannot be bound."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "racelab_bank.settings")
+    # The workers' metrics live in files here; prometheus_client reads the variable when it is first imported.
+    directory = Path(tempfile.mkdtemp(prefix="racelab-bank-"))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    probe = Probe(metrics_bind, directory, workers)
+    owner = os.getpid()
+
+    def post_worker_init(worker: Any) -> None:
+        connect_every_alias()
+        probe.booted(worker.pid)
+
+    def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's
+        probe.gone(worker.pid)
+
+    try:
+        Server(
+            _bank_application,
+            {
+                "bind": [bind],
+                "workers": workers,
+                "worker_class": "sync",
+                "timeout": timeout_seconds,
+                "graceful_timeout": timeout_seconds,
+                "on_starting": lambda server: probe.start(),  # noqa: ARG005 - the signature is gunicorn's
+                "post_worker_init": post_worker_init,
+                "child_exit": child_exit,
+            },
+        ).run()
+    finally:
+        if os.getpid() == owner:  # workers leave by this way too
+            probe.stop()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _bank_application() -> Any:
+    application = django_application()
+    from racelab_bank.scenarios import scenarios  # noqa: PLC0415 - models need configured settings
+    from racelab_bank.strategies import strategies  # noqa: PLC0415
+
+    scenarios()  # found once here, before the workers are forked
+    strategies()
+    return application
+
+
+def connect_every_alias() -> None:
+    """Open this worker's connections now, so that no request pays for them. A database that is not there may come."""
+    from django.db import OperationalError, connections  # noqa: PLC0415 - settings read the environment
+
+    for connection in connections.all():
+        try:
+            connection.ensure_connection()
+        except OperationalError:
+            connection.close()

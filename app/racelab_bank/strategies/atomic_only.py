@@ -1,0 +1,28 @@
+"""Read, add in Python, save, inside a transaction. `atomic()` is not a lock.
+
+Loses updates at read committed; above it, one of the two is aborted.
+
+    -- T1  BEGIN; reads 100
+    -- T2  BEGIN; reads 100
+    -- T1  writes 110; COMMIT
+    -- T2  writes 150; COMMIT            shows 150: T1's +10 is lost; above read committed: 40001
+"""
+
+from racelab_bank.claims import Aborts, Anomaly, claims, racy
+from racelab_bank.ledger import Bank
+from racelab_bank.posting import Applied, Posting
+from racelab_bank.strategies import strategy
+
+CLAIMS = claims(
+    read_committed=racy(Anomaly.LOST_UPDATE, Anomaly.HIDDEN_OVERDRAFT), repeatable_read=Aborts, serializable=Aborts
+)
+
+
+@strategy(CLAIMS, transaction="atomic")
+def atomic_only(posting: Posting, bank: Bank) -> Applied:
+    """Apply the posting in a transaction, and trust it."""
+    with bank.transaction():
+        seen = bank.read(posting)
+        posting.check(seen)
+        bank.wait_window()
+        return bank.write_absolute(posting, seen)

@@ -1,0 +1,13 @@
+"""What the edge sends to the bank."""
+
+from django.urls import path
+
+from racelab_bank import views
+
+urlpatterns = [
+    path("", views.index),
+    path("bank/<str:scenario>/<str:strategy>/", views.operation),
+]
+
+handler404 = "racelab_bank.views.not_found"
+handler500 = "racelab_bank.views.server_error"

@@ -1,0 +1,95 @@
+"""The bank's HTTP API: one POST is one operation."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+
+from racelab_bank import form, metrics
+from racelab_bank.databases.postgresql import ALIASES
+from racelab_bank.errors import InvalidField, NotApplied
+from racelab_bank.ledger import Bank
+from racelab_bank.scenarios import Scenario, scenarios
+from racelab_bank.strategies import Strategy, strategies
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """Answer without touching the database: for warming up."""
+    return _named(HttpResponse("racelab bank: POST /bank/<scenario>/<strategy>/\n", content_type="text/plain"))
+
+
+def operation(request: HttpRequest, scenario: str, strategy: str) -> HttpResponse:
+    """Apply one operation and answer what became of it, as in docs/contracts.md."""
+    _ = request.body  # before anything else: an answer before the last byte would end a held-back stream early
+    if request.method != "POST":
+        return _named(_answer(405, "invalid", reason=f"{request.method} is not allowed here, POST is"))
+    found_scenario, found_strategy = scenarios().get(scenario), strategies().get(strategy)
+    if found_scenario is None:
+        return _named(_not_found("scenario", scenario, scenarios()))
+    if found_strategy is None:
+        return _named(_not_found("strategy", strategy, strategies()))
+    with metrics.observed(scenario, strategy) as observed:
+        response, observed.outcome = _apply(request, found_scenario, found_strategy)
+    return _named(response)
+
+
+def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tuple[HttpResponse, str]:
+    try:
+        asked = form.parse(request.POST, scenario.fields)
+        bank = Bank(
+            alias=ALIASES[asked.isolation],
+            operation=asked.operation,
+            strategy=strategy.name,
+            window=_window(asked.window_milliseconds),
+        )
+        applied = bank.apply(strategy, scenario.post(*asked.accounts, asked.amount_cents))
+    except InvalidField as error:
+        return _answer(400, error.outcome, field=error.field, value=error.value, reason=str(error)), error.outcome
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        return _answer(400, "invalid", field=None, value=None, reason=f"the form cannot be read: {error}"), "invalid"
+    except NotApplied as error:
+        return _answer(error.status, error.outcome, reason=str(error)), error.outcome
+    except (DatabaseError, InterfaceError) as error:
+        return _answer(503, "unavailable", reason=f"the database failed: {error}".strip()), "unavailable"
+    metrics.RETRIES.labels(scenario.name, strategy.name).inc(bank.retries)
+    answer = _answer(
+        200,
+        "applied",
+        entry=str(applied.entry),
+        balance_before_cents=applied.balance_before_cents,
+        balance_after_cents=applied.balance_after_cents,
+    )
+    return answer, "applied"
+
+
+def _window(milliseconds: int) -> Callable[[], None]:
+    return metrics.window(partial(time.sleep, milliseconds / 1000) if milliseconds else lambda: None)
+
+
+def _not_found(what: str, given: str, allowed: Any) -> JsonResponse:
+    return _answer(404, "unknown", reason=f"{what}: given {given[:100]!r}, allowed {', '.join(allowed)}")
+
+
+def _answer(status: int, outcome: str, **more: Any) -> JsonResponse:
+    return JsonResponse({"outcome": outcome, **more}, status=status)
+
+
+def _named(response: HttpResponse) -> HttpResponse:
+    response["Racelab-Replica"] = settings.RACELAB_REPLICA
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for paths that do not exist."""
+    return _named(_answer(404, "unknown", reason=f"there is no {request.path[:200]} here"))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer for our own mistakes; the log has the traceback."""
+    return _named(_answer(500, "failed", reason="the bank made a mistake; see its log"))
