@@ -41,17 +41,17 @@ check: $(VENV)/developer ## lint, types, import contracts, derived files
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tests.derived --check
+	@PYTHONPATH=tests $(BIN)/python -m derived --check
 
 generate: $(VENV)/developer ## renew what is derived: catalog, report schema, docs tables
-	@$(BIN)/python -m tests.derived
+	@PYTHONPATH=tests $(BIN)/python -m derived
 
 e2e: $(VENV)/developer ## tests on the cluster of the current kubeconfig: make e2e IMAGE=racelab:dev
 	@[[ -n "$(IMAGE)" ]] || { echo "make e2e needs IMAGE=NAME:TAG, an image that the cluster can start" >&2; exit 2; }
 	@RACELAB_IMAGE="$(IMAGE)" $(BIN)/python -m pytest -m cluster $(ARGS)
 
 bench: $(VENV)/developer ## measure: loss efficiency, client cost, cost of each strategy
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what the lab and its tools made here
 	@[[ ! -x $(BIN)/racelab ]] || $(BIN)/racelab down --quiet

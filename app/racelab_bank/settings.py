@@ -33,7 +33,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Not ready yet, a database that is away: said once by who notices, not once per probe and request.
+    "filters": {
+        "not 503": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", None) != 503,
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["not 503"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     # Refused and conflicting operations are the lab's daily bread, not worth a line each.
     "loggers": {"django.request": {"level": "ERROR"}},

