@@ -98,9 +98,9 @@ def claims_page(bank: Catalog) -> str:
     parts = [
         "# Claims",
         "",
-        "Made by `make generate` from the code; do not edit. What each strategy claims on PostgreSQL when two operations",
-        "overlap on one account. `make test` performs every cell with two scripted connections (tests/bank/test_claims.py),",
-        "and `racelab run` judges experiments by it.",
+        "Made by `make generate` from the code; do not edit. What each strategy claims on PostgreSQL when two",
+        "operations overlap on one account. `make test` performs every cell with two scripted connections",
+        "(tests/bank/test_claims.py), and `racelab run` judges experiments by it.",
         "",
         legend(),
     ]

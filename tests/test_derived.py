@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import derived
 import pytest
+
+import derived
 
 
 def test_every_derived_file_is_what_the_code_says() -> None:

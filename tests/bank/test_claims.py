@@ -6,6 +6,7 @@ import pytest
 
 from bank.interleaving import ScriptedClient
 from racelab_bank.audit.report import AuditReport
+from racelab_bank.auditor import auditing
 from racelab_bank.claims import ISOLATIONS
 from racelab_bank.errors import Conflict, Refused
 from racelab_bank.models import Account, Run
@@ -81,7 +82,8 @@ def test_the_lost_update_is_the_first_and_its_culprit_the_second(
     second.finish()
     report = audit_ledger(run)
     assert (report.lost, report.culprits, report.drift_cents) == (1, 1, -10)
-    assert [finding.operations[0] for finding in report.findings if finding.kind == "lost_update"] == ["T1"]
+    found = auditing.anomalies(run, 0, 10)["anomalies"]
+    assert [one["operations"][0] for one in found if one["kind"] == "lost_update"] == ["T1"]
 
 
 def test_a_version_check_that_never_wins_becomes_a_conflict(open_run: Callable[..., Run]) -> None:

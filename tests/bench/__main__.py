@@ -2,8 +2,9 @@
 
 import sys
 
-from bench import client_cpu, loss, strategies
 from rich.console import Console
+
+from bench import client_cpu, loss, strategies
 
 MEASUREMENTS = {"loss": loss, "client": client_cpu, "strategies": strategies}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
 from racelab_operator.platforms.local.lab import LocalLab
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Bench:
         """Run racelab-load on a run, from the gate to the uploaded history; return its summary."""
         command = [
             sys.executable, "-m", "racelab_loadgen", "run", "--url", self.url("deposit", strategy),
-            "--ca-file", str(self.ca_file), "--auditor", self._addresses.auditor_url, "--run", key, "--json", *arguments,
+            "--ca-file", str(self.ca_file), "--auditor", self._addresses.auditor_url, "--run", key, "--json",
+            *arguments,
         ]  # fmt: skip
         environment = {"RACELAB_TOKEN": self._addresses.token, "PATH": "/usr/bin:/bin"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -87,7 +89,9 @@ class Bench:
 @contextmanager
 def lab(replicas: int, workers: int) -> Iterator[Bench]:
     """Start a lab of so many replicas and workers each, in a home of its own."""
-    with tempfile.TemporaryDirectory(prefix="racelab-bench-") as home:
-        with LocalLab(Path(home), workers=workers, purpose="make bench") as local:
-            local.start(replicas)
-            yield Bench(local)
+    with (
+        tempfile.TemporaryDirectory(prefix="racelab-bench-") as home,
+        LocalLab(Path(home), workers=workers, purpose="make bench") as local,
+    ):
+        local.start(replicas)
+        yield Bench(local)

@@ -10,8 +10,9 @@ import ssl
 from typing import Final
 
 import httpx
-from bench.lab import Bench, lab
 from rich.table import Table
+
+from bench.lab import Bench, lab
 
 REPLICAS: Final = 4
 WORKERS: Final = 5

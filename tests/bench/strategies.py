@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from rich.table import Table
+
 from bench.lab import lab
 from racelab_operator.catalog import catalog
-from rich.table import Table
 
 REPLICAS: Final = 3
 REQUESTS: Final = 600

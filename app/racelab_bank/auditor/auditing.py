@@ -4,12 +4,11 @@ import threading
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from racelab_bank.audit.history import Account, History
 from racelab_bank.audit.live import LiveAudit
-from racelab_bank.audit.report import audit, live_report
+from racelab_bank.audit.report import audit, findings, live_report
 from racelab_bank.auditor import rows
 from racelab_bank.models import Run
 
@@ -43,9 +42,9 @@ def anomalies(run: Run, offset: int, limit: int) -> dict[str, Any]:
     with rows.snapshot():
         history = rows.history(run)
         settled = run.closed_at is not None and _settled(run, history)
-    findings = audit(history, final=settled).findings
-    page = islice(findings, offset, offset + limit)
-    return {"run": run.key, "count": len(findings), "anomalies": [anomaly.to_json() for anomaly in page]}
+    found = list(findings(history, final=settled))
+    page = found[offset : offset + limit]
+    return {"run": run.key, "count": len(found), "anomalies": [anomaly.to_json() for anomaly in page]}
 
 
 def _settled(run: Run, history: History) -> bool:
