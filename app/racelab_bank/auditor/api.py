@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Path, Query, Schema, Status
+from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import ConfigDict, Field
 
@@ -154,6 +155,19 @@ def list_anomalies(
 ) -> dict[str, Any]:
     """List a run's anomalies, each in one sentence with the operations involved."""
     return auditing.anomalies(_found(key), offset, limit)
+
+
+@api.exception_handler(ValidationError)
+def _wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Name every wrong field in one sentence."""
+    wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors)
+    return api.create_response(request, {"detail": wrong}, status=422)
+
+
+@api.exception_handler(AuthenticationError)
+def _unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    detail = "show the token of RACELAB_TOKEN: Authorization: Bearer …"
+    return api.create_response(request, {"detail": detail}, status=401)
 
 
 def _answers(status: int, *errors: type[Exception]) -> None:

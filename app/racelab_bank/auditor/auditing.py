@@ -21,6 +21,9 @@ PATIENCE_SECONDS = 2.0
 #: How many runs' live audits are kept; another one starts again from its run's first row.
 _LIVE_RUNS = 64
 
+#: A half whose other half has not come for so many polls is given up on: its writer was killed between the two.
+_TORN_AFTER_POLLS = 50
+
 
 def audit_run(run: Run) -> dict[str, Any]:
     """Return the audit of docs/contracts.md: final when the run is closed and settled, live otherwise."""
@@ -78,6 +81,7 @@ class _Live:
                     self.audit = LiveAudit(_as_opened(run))
                 histories = rows.histories(run)
             self.audit.consume(entries, installs)
+            self.audit.accept_torn(polls=_TORN_AFTER_POLLS)
             self.since = until
             return live_report(self.audit.figures(), histories).to_json(run.key)
 

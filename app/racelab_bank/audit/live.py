@@ -1,0 +1,333 @@
+"""The live audit: figures that follow a run while load runs, at a cost per row that does not grow with the ledger.
+
+Rows arrive in any order. A row below the horizon may need one that is not: a waiter can hold an older transaction id
+than the writer before it, and without a transaction an entry follows its install later. So an install is consumed only
+when it replaces the last head consumed on its account and its entry has been read. The rest is held. Figures come from
+consumed rows only: they are those of a state that truly was.
+
+What is lost is counted without walking: an entry's depth is how many entries the balance it wrote descends from, one
+more than its parent's. What was installed less the depth of the last head is lost. A stale writer that restores an
+overwritten branch brings its depth back with it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from racelab_bank.audit.drift import broken_sum
+from racelab_bank.audit.words import money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from racelab_bank.audit.history import Account, Entry, Install
+
+#: How many heads are remembered for stale writers that still have to write: about 200 bytes each. A writer is stale by
+#: its window of at most 10 seconds and its time in queues; at 5,000 writes per second this is 40 seconds.
+REMEMBERED_HEADS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """A run's figures as of the rows consumed.
+
+    `lost` and the overdrafts that are hidden may fall again; `culprits` only rise. `held` rows wait for others, `torn`
+    halves were given up on. `exact` turns false when a count of the lost had to be guessed. `violation` says which rows
+    contradict each other, None when none do.
+    """
+
+    accounts: int
+    entries: int
+    opening_cents: int
+    ledger_total_cents: int
+    balance_cents: int
+    drift_cents: int
+    absolute_drift_cents: int
+    lost: int
+    culprits: int
+    visible_overdrafts: int
+    hidden_overdrafts: int
+    torn: int
+    held: int
+    exact: bool
+    violation: str | None
+    replicas_seen: tuple[str, ...]
+    writers_seen: int
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """One account: what was consumed of it, and what is held. Held rows are keyed by what they wait for."""
+
+    account: Account
+    head: UUID
+    balance_cents: int
+    total_cents: int
+    depth: int = 0
+    installed: int = 0
+    fresh: bool = True
+    overdrawn: bool = False
+    blocked_since: int | None = None
+    depths: dict[int, int] = field(default_factory=dict)
+    entries: dict[int, tuple[Entry, int]] = field(default_factory=dict)
+    lone: dict[int, Entry] = field(default_factory=dict)
+    installs: dict[int | None, list[Install]] = field(default_factory=dict)
+    given_up: set[int] = field(default_factory=set)
+
+    @property
+    def lost(self) -> int:
+        return self.installed - self.depth
+
+    @property
+    def drift_cents(self) -> int:
+        return self.balance_cents - self.total_cents
+
+    @property
+    def hidden(self) -> bool:
+        return self.total_cents < self.account.minimum_cents <= self.balance_cents
+
+    def next_install(self) -> Install | None:
+        """Return the next install in version order, if it is here. The first may be the account's creation."""
+        waiting = self.installs.get(self.head.int)
+        if waiting is None and self.fresh:
+            waiting = self.installs.get(None)
+        return min(waiting, key=_sequence) if waiting else None
+
+    def remove(self, install: Install) -> None:
+        """Hold this install no longer."""
+        key = None if install.old_head is None else install.old_head.int
+        waiting = self.installs[key]
+        waiting.remove(install)
+        if not waiting:
+            del self.installs[key]
+
+
+class LiveAudit:
+    """Follow one run: give `consume` every row once, as it becomes visible, in any order; ask `figures` any time."""
+
+    def __init__(self, accounts: Iterable[Account], *, remembered_heads: int = REMEMBERED_HEADS) -> None:
+        """Begin with `accounts` as they were opened: each `head` is the opening head.
+
+        When rows have been written already, the opening head is the `old_head` of the account's first install, read in
+        one snapshot with the account.
+        """
+        self._remembered_heads = remembered_heads
+        self._memory: deque[tuple[_State, int]] = deque()
+        self._states: dict[int, _State] = {}
+        self._blocked: dict[int, _State] = {}
+        self._writers: set[tuple[str, str]] = set()
+        self._poll = 0
+        self._entries = self._opening = self._total = self._balance = self._absolute_drift = 0
+        self._lost = self._culprits = self._visible = self._hidden = self._torn = self._held = 0
+        self._exact = True
+        self._violation: str | None = None
+        self.add(accounts)
+
+    def add(self, accounts: Iterable[Account]) -> None:
+        """Follow more accounts, as they were opened: those that requests create during the run."""
+        for account in accounts:
+            state = _State(account, account.head, account.opening_cents, account.opening_cents)
+            self._states[account.id] = state
+            self._opening += account.opening_cents
+            self._total += account.opening_cents
+            self._balance += account.opening_cents
+            self._remember(state, account.head)
+
+    def consume(self, entries: Iterable[Entry], installs: Iterable[Install]) -> None:
+        """Take rows that are newly visible, consume what can be, hold the rest.
+
+        Raises `ValueError` for a row of an account that is not followed.
+        """
+        self._poll += 1
+        touched: dict[int, _State] = {}
+        for entry in entries:
+            state = touched[entry.account] = self._state(entry.account)
+            if entry.id.int in state.given_up:
+                self._accept_late(state, entry)
+            else:
+                state.entries[entry.id.int] = (entry, self._poll)
+                self._held += 1
+        for install in installs:
+            state = touched[install.account] = self._state(install.account)
+            waits_for = None if install.old_head is None else install.old_head.int
+            state.installs.setdefault(waits_for, []).append(install)
+            self._held += 1
+        for state in touched.values():
+            self._drain(state)
+
+    def accept_torn(self, polls: int = 0) -> None:
+        """Give up on the missing halves of what has been held for at least so many calls of `consume`.
+
+        An install without an entry is consumed all the same, as a final audit does, and so is what waits behind it; an
+        entry without an install is added to the ledger. A writer that dies between its two halves would stop its
+        account's figures for ever otherwise.
+        """
+        limit = self._poll - polls
+        for state in list(self._blocked.values()):
+            while state.blocked_since is not None and state.blocked_since <= limit:
+                install = state.next_install()
+                if install is None:
+                    break
+                state.given_up.add(install.new_head.int)
+                self._torn += 1
+                self._apply(state, install, None)
+                self._drain(state)
+        for state in self._states.values():
+            if state.entries:
+                self._accept_lone(state, limit)
+
+    def figures(self) -> LiveFigures:
+        """Return the figures as of now. The cost does not depend on what was consumed."""
+        return LiveFigures(
+            accounts=len(self._states),
+            entries=self._entries,
+            opening_cents=self._opening,
+            ledger_total_cents=self._total,
+            balance_cents=self._balance,
+            drift_cents=self._balance - self._total,
+            absolute_drift_cents=self._absolute_drift,
+            lost=self._lost,
+            culprits=self._culprits,
+            visible_overdrafts=self._visible,
+            hidden_overdrafts=self._hidden,
+            torn=self._torn,
+            held=self._held,
+            exact=self._exact,
+            violation=self._violation,
+            replicas_seen=tuple(sorted({replica for replica, _ in self._writers})),
+            writers_seen=len(self._writers),
+        )
+
+    def _state(self, account: int) -> _State:
+        state = self._states.get(account)
+        if state is None:
+            raise ValueError(f"a row is on account {account}, which is not followed; add the account first")
+        return state
+
+    def _drain(self, state: _State) -> None:
+        """Consume the account's installs in version order, up to the first that cannot be."""
+        while (install := state.next_install()) is not None:
+            head = install.new_head.int
+            held = state.entries.pop(head, None)
+            entry = None if held is None else held[0]
+            if entry is None and head in state.lone:
+                self._torn -= 1
+            elif entry is None and head not in state.depths:
+                if state.blocked_since is None:
+                    state.blocked_since = self._poll
+                    self._blocked[state.account.id] = state
+                return
+            elif entry is None:
+                self._torn += 1  # A head that was installed before is put back: there is no entry to wait for.
+            else:
+                self._held -= 1
+            self._apply(state, install, entry)
+        self._unblock(state)
+
+    def _unblock(self, state: _State) -> None:
+        if state.blocked_since is not None:
+            state.blocked_since = None
+            del self._blocked[state.account.id]
+
+    def _apply(self, state: _State, install: Install, entry: Entry | None) -> None:
+        """Make `install` the account's last version, written by `entry` or by nobody knows whom."""
+        self._unblock(state)
+        state.remove(install)
+        self._held -= 1
+        self._take_out(state)
+        if entry is None:
+            entry = state.lone.pop(install.new_head.int, None)
+        else:
+            self._count(state, entry)
+        self._check(state, install, entry)
+        state.depth = self._depth(state, install, entry)
+        state.installed += entry is not None
+        state.balance_cents = install.new_balance_cents
+        state.head = install.new_head
+        state.fresh = False
+        if not state.overdrawn and install.new_balance_cents < state.account.minimum_cents:
+            state.overdrawn = True
+            self._visible += 1
+        self._put_in(state)
+        self._remember(state, install.new_head)
+
+    def _depth(self, state: _State, install: Install, entry: Entry | None) -> int:
+        """Return how many entries the new balance descends from; the final audit's parents, counted."""
+        if entry is None:
+            return state.depths.get(install.new_head.int, state.depth)
+        if entry.previous is None or entry.previous == install.old_head:
+            return state.depth + 1
+        self._culprits += 1
+        depth = state.depths.get(entry.previous.int)
+        if depth is None:
+            self._exact = False
+            return 1
+        return depth + 1
+
+    def _check(self, state: _State, install: Install, entry: Entry | None) -> None:
+        reason = None if entry is None else broken_sum(install, entry)
+        if reason is None and install.old_balance_cents != state.balance_cents:
+            reason = (
+                f"install {install.sequence} replaced {money(install.old_balance_cents)}, "
+                f"but {money(state.balance_cents)} was there before it"
+            )
+        if reason is not None and self._violation is None:
+            self._violation = f"account {state.account.id}: {reason}"
+
+    def _count(self, state: _State, entry: Entry) -> None:
+        state.total_cents += entry.amount_cents
+        self._entries += 1
+        self._writers.add((entry.replica, entry.worker))
+
+    def _take_out(self, state: _State) -> None:
+        """Take an account's share out of the run's figures, to change it and put it in again."""
+        self._total -= state.total_cents
+        self._balance -= state.balance_cents
+        self._absolute_drift -= abs(state.drift_cents)
+        self._lost -= state.lost
+        self._hidden -= state.hidden
+
+    def _put_in(self, state: _State) -> None:
+        self._total += state.total_cents
+        self._balance += state.balance_cents
+        self._absolute_drift += abs(state.drift_cents)
+        self._lost += state.lost
+        self._hidden += state.hidden
+
+    def _remember(self, state: _State, head: UUID) -> None:
+        state.depths[head.int] = state.depth
+        self._memory.append((state, head.int))
+        while len(self._memory) > self._remembered_heads:
+            oldest, forgotten = self._memory.popleft()
+            oldest.depths.pop(forgotten, None)
+
+    def _accept_late(self, state: _State, entry: Entry) -> None:
+        """Count an entry whose install was given up on. What it descends from was guessed by then."""
+        state.given_up.remove(entry.id.int)
+        self._torn -= 1
+        self._exact = False
+        self._take_out(state)
+        self._count(state, entry)
+        state.installed += 1
+        state.depth += 1
+        self._put_in(state)
+
+    def _accept_lone(self, state: _State, limit: int) -> None:
+        """Add entries to the ledger that have waited for an install since `limit` or before, if none is held."""
+        awaited = {install.new_head.int for installs in state.installs.values() for install in installs}
+        for head, (entry, since) in list(state.entries.items()):
+            if since <= limit and head not in awaited:
+                del state.entries[head]
+                self._held -= 1
+                self._torn += 1
+                state.lone[head] = entry
+                self._take_out(state)
+                self._count(state, entry)
+                self._put_in(state)
+
+
+def _sequence(install: Install) -> int:
+    return install.sequence
