@@ -106,7 +106,7 @@ async def with_state_machine(library: str, url: str, tls: ssl.SSLContext, reques
     tls.set_alpn_protocols(["h2"])
     client = StateMachineClient(library, url, requests)
     parts = urlsplit(url)
-    await asyncio.get_running_loop().create_connection(lambda: client, parts.hostname, parts.port, ssl=tls)
+    await asyncio.get_running_loop().create_connection(lambda: client, parts.hostname or "", parts.port or 443, ssl=tls)
     await client.done
     client.close()
 

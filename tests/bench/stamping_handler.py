@@ -49,6 +49,8 @@ def main(batch: int) -> None:
     """Serve until the process is ended."""
     selector = selectors.DefaultSelector()
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        # Accepted sockets inherit it, so that no first request goes without a stamp.
+        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         selector.register(listener, selectors.EVENT_READ)
         print(listener.getsockname()[1], flush=True)
         arrived: list[tuple[int, socket.socket]] = []
@@ -56,7 +58,6 @@ def main(batch: int) -> None:
             for key, _ in selector.select():
                 if key.data is None:
                     connection, _ = listener.accept()
-                    connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     selector.register(connection, selectors.EVENT_READ, Requests(connection))
                     continue
