@@ -1,0 +1,144 @@
+"""A client for the auditor's control API (docs/contracts.md). Every call may be repeated, so every call is retried."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from racelab_operator.errors import RacelabError
+from racelab_operator.observed import Audit, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from racelab_operator.steps import Step
+
+ATTEMPTS: Final = 4
+PAUSE_SECONDS: Final = 0.1
+TIMEOUT_SECONDS: Final = 60.0
+LONGEST_REASON: Final = 2000
+
+_Answer = TypeVar("_Answer")
+_RUNS: Final = TypeAdapter(list[Run])
+
+
+class AuditorError(RacelabError):
+    """The auditor said no, or something that is no answer; asking again would not help."""
+
+
+class AuditorUnreachableError(AuditorError):
+    """The auditor, or the database behind it, did not answer; it may later."""
+
+
+class Auditor:
+    """The control API of one auditor. Not for use by several threads."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        # The control API is never reached through a proxy: trust_env off.
+        self._client = httpx.Client(
+            base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, trust_env=False
+        )
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def open_run(self, step: Step, key: str, labels: Mapping[str, str]) -> Run:
+        """Open the run of a step; repeating it is harmless."""
+        body = {
+            "scenario": step.scenario,
+            "strategy": step.strategy,
+            "isolation": step.isolation,
+            "accounts": step.load.accounts,
+            "opening_cents": step.load.opening_cents,
+            "minimum_cents": step.load.minimum_cents,
+            "generators": step.load.generators,
+            "labels": dict(labels),
+        }
+        return self._read(Run.model_validate_json, self._ask("PUT", f"/api/runs/{key}", body))
+
+    def run(self, key: str) -> Run | None:
+        """Get a run; None when there is none."""
+        answer = self._ask("GET", f"/api/runs/{key}")
+        return None if answer.status_code == 404 else self._read(Run.model_validate_json, answer)
+
+    def runs(self) -> list[Run]:
+        """List the newest 100 runs."""
+        return self._read(_RUNS.validate_json, self._ask("GET", "/api/runs"))
+
+    def audit(self, key: str) -> Audit | None:
+        """Get the audit of a run, live or final; None when there is no such run."""
+        answer = self._ask("GET", f"/api/runs/{key}/audit")
+        return None if answer.status_code == 404 else self._read(Audit.model_validate_json, answer)
+
+    def report_lost(self, key: str, generator: int, reason: str) -> None:
+        """Say that a generator's history will never come; one that has come stays."""
+        answer = self._ask("POST", f"/api/runs/{key}/histories/{generator}/lost", {"reason": reason[:LONGEST_REASON]})
+        self._must_succeed(answer)
+
+    def close_run(self, key: str) -> None:
+        """Close a run: nothing is written on its accounts any more."""
+        self._must_succeed(self._ask("POST", f"/api/runs/{key}/close"))
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """Send a request, a bounded number of times while the auditor does not answer."""
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+            else:
+                if answer.status_code < 500:
+                    return answer
+                reason = f"{answer.status_code} {_detail(answer)}"
+            if attempt + 1 < ATTEMPTS:
+                self._sleep(PAUSE_SECONDS * 2**attempt)
+        raise AuditorUnreachableError(f"the auditor at {self._client.base_url} does not answer: {reason}")
+
+    def _read(self, parse: Callable[[bytes], _Answer], answer: httpx.Response) -> _Answer:
+        self._must_succeed(answer)
+        try:
+            return parse(answer.content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise AuditorError(
+                f"{answer.request.url} gave no answer of the contract: {place}: {first['msg']}"
+            ) from None
+
+    @staticmethod
+    def _must_succeed(answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        request = answer.request
+        raise AuditorError(f"the auditor refused {request.method} {request.url.path}: {_detail(answer)}")
+
+
+def _detail(answer: httpx.Response) -> str:
+    """Give the auditor's own words, else the status."""
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return answer.reason_phrase or str(answer.status_code)
+    return str(detail)

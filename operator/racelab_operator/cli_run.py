@@ -1,0 +1,196 @@
+"""`racelab run` and `racelab validate`: experiment files in, verdicts out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from racelab_operator.auditor import Auditor
+from racelab_operator.cli_options import examples, lab_options
+from racelab_operator.errors import RacelabError, WrongUseError
+from racelab_operator.interruption import Interruption, interruptible
+from racelab_operator.keeping import address_lines, closing_surely, stay_up
+from racelab_operator.platforms.local.lab import LocalLab
+from racelab_operator.platforms.local.platform import ESSENTIAL, LocalPlatform
+from racelab_operator.reconcile import interrupted
+from racelab_operator.report.build import build_report
+from racelab_operator.report.json import reports_as_json
+from racelab_operator.report.progress import Silence, progress_on
+from racelab_operator.report.table import console, print_report
+from racelab_operator.run import Performance, run_experiment
+from racelab_operator.spec import read_experiments
+from racelab_operator.status import Status
+from racelab_operator.steps import Experiment, expand, run_key
+from racelab_operator.verdict import exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+_UID_ALPHABET = string.ascii_lowercase + string.digits
+_STDOUT = "-"
+
+_files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+
+
+@click.command(
+    epilog=examples(
+        "racelab run k8s/experiments/quickstart.yaml",
+        "racelab run --json report.json mine.yaml others.yaml",
+        "racelab run --json - --quiet mine.yaml | jq .verdict",
+        "racelab run --keep mine.yaml       then, elsewhere: racelab status; racelab drift --run KEY",
+    )
+)
+@_files
+@click.option("--json", "json_out", metavar="OUT", help="Write the report to this file as JSON; - is standard output.")
+@click.option("--keep", is_flag=True, help="Keep the lab up afterwards, until Ctrl-C or `racelab down`.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors: the exit code and --json tell the rest.")
+@lab_options
+def run(files: tuple[Path, ...], json_out: str | None, *, keep: bool, quiet: bool, **lab_flags: Any) -> int:
+    """Perform experiments on this machine and judge each step.
+
+    A lab is started for it: PostgreSQL, an HTTP/2 edge, the auditor and as many replicas of the bank as the steps ask
+    for. It ends with the command, also on Ctrl-C; a second Ctrl-C ends it at once.
+
+    Exit codes: 0 all steps Confirmed; 1 one Refuted, or NotReproduced; 2 a wrong file or flag, nothing was started;
+    3 a step is Unknown, or the lab could not do its work.
+    """
+    experiments = _experiments(files)
+    _check_output(json_out)
+    out = console(sys.stderr if json_out == _STDOUT else sys.stdout)
+    err = console(sys.stderr)
+    with interruptible():
+        lab = LocalLab(**_lab_arguments(lab_flags), purpose=f"racelab run {' '.join(map(str, files))}")
+        with closing_surely(lab):
+            session = _Session(lab, experiments, out, err, quiet=quiet)
+            performances = session.perform()
+            reports = [performance.report for performance in performances]
+            if json_out is not None:
+                _write(json_out, reports_as_json(reports))
+            if keep and not any(performance.interrupted for performance in performances):
+                session.keep()
+    return exit_code(step.verdict for report in reports for step in report.steps)
+
+
+@click.command(epilog=examples("racelab validate k8s/experiments/*.yaml"))
+@_files
+def validate(files: tuple[Path, ...]) -> None:
+    """Check experiment files without running them.
+
+    Every problem is printed in one line: FILE:LINE: FIELD: what was given, what is allowed.
+    """
+    for race in read_experiments(files):
+        steps = expand(race, "check").steps
+        click.echo(f"{race.metadata.name}: {len(steps)} step{'s' * (len(steps) > 1)}")
+
+
+def _experiments(files: Sequence[Path]) -> list[Experiment]:
+    """Read the files; each performance gets a uid of its own, so its runs are told apart from earlier ones."""
+    races = read_experiments(files)
+    for race in races:
+        if race.spec.suspend:
+            name = race.metadata.name
+            raise WrongUseError(
+                f"{name}: spec.suspend is true: only a cluster can resume it, set it to false to run here"
+            )
+    return [expand(race, "".join(secrets.choice(_UID_ALPHABET) for _ in range(5))) for race in races]
+
+
+def _check_output(json_out: str | None) -> None:
+    """Tell before anything is started that the report could not be written."""
+    if json_out is None or json_out == _STDOUT:
+        return
+    path = Path(json_out)
+    if path.is_dir():
+        raise WrongUseError(f"--json {json_out}: is a directory: name a file")
+    if not path.parent.is_dir():
+        raise WrongUseError(f"--json {json_out}: there is no directory {path.parent}: make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise WrongUseError(f"--json {json_out}: cannot be written: choose another place")
+
+
+def _write(json_out: str, text: str) -> None:
+    if json_out == _STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(json_out).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RacelabError(f"--json {json_out}: cannot be written: {error.strerror}") from None
+
+
+def _lab_arguments(flags: dict[str, Any]) -> dict[str, Any]:
+    return {**flags, "home": Path(flags["home"]).absolute()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One lab, and the experiments that are performed on it one after the other."""
+
+    lab: LocalLab
+    experiments: Sequence[Experiment]
+    out: Console
+    err: Console
+    quiet: bool
+
+    def perform(self) -> list[Performance]:
+        """Start the lab and perform every experiment; after an interruption the rest is Unknown."""
+        self._start()
+        addresses = self.lab.addresses
+        done: list[Performance] = []
+        with Auditor(addresses.auditor_url, addresses.token) as auditor:
+            for experiment in self.experiments:
+                if done and done[-1].interrupted:
+                    done.append(_not_begun(experiment))
+                else:
+                    done.append(self._perform(experiment, LocalPlatform(self.lab, auditor, live=self._watched)))
+                if not self.quiet:
+                    print_report(done[-1].report, self.out)
+        return done
+
+    @property
+    def _watched(self) -> bool:
+        return self.err.is_terminal and not self.quiet
+
+    def _start(self) -> None:
+        first, *_ = self.experiments[0].steps
+        most = max(step.replicas for experiment in self.experiments for step in experiment.steps)
+
+        def tell(message: str) -> None:
+            if self._watched:
+                self.err.print(message)
+
+        try:
+            self.lab.start(first.replicas, most, tell)
+        except Interruption:
+            raise RacelabError("interrupted while the lab was starting: nothing was run") from None
+
+    def _perform(self, experiment: Experiment, platform: LocalPlatform) -> Performance:
+        with Silence() if self.quiet else progress_on(self.err) as progress:
+            return run_experiment(experiment, platform, progress)
+
+    def keep(self) -> None:
+        """Leave the lab up to be looked at."""
+        if ESSENTIAL & self.lab.failed_processes().keys():
+            return
+        for line in address_lines(self.lab.addresses):
+            self.err.print(line)
+        self.err.print("The runs, to be looked at from another terminal until Ctrl-C here:")
+        for experiment in self.experiments:
+            for step in experiment.steps:
+                self.err.print(f"  racelab drift --run {run_key(experiment, step)}   {step.name}")
+        stay_up(self.lab, self.err)
+
+
+def _not_begun(experiment: Experiment) -> Performance:
+    status = interrupted(experiment, Status(), "interrupted", time.time())
+    return Performance(build_report(experiment, status), status, interrupted=True)

@@ -1,0 +1,71 @@
+"""Keeping a lab up, and ending it for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from racelab_operator.errors import RacelabError
+from racelab_operator.interruption import Interruption
+from racelab_operator.platforms.local.platform import ESSENTIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from racelab_operator.platforms.local.addresses import Addresses
+    from racelab_operator.platforms.local.lab import LocalLab
+
+POLL_SECONDS: Final = 0.3
+
+
+@contextlib.contextmanager
+def closing_surely(lab: LocalLab) -> Iterator[LocalLab]:
+    """End the lab on every way out; an interruption while it ends does not stop it from ending."""
+    try:
+        yield lab
+    finally:
+        try:
+            lab.close()
+        except Interruption:
+            lab.close()
+
+
+def stay_up(lab: LocalLab, console: Console) -> None:
+    """Wait for an interruption, which is how a lab is meant to end.
+
+    Raises:
+        RacelabError: a part of the lab died that is not started again.
+
+    """
+    told: dict[str, str] = {}
+    try:
+        while True:
+            failed = lab.failed_processes()
+            if dead := sorted(ESSENTIAL & failed.keys()):
+                raise RacelabError("; ".join(f"{name} died: {failed[name]}" for name in dead))
+            for name, reason in failed.items():
+                if told.get(name) != reason:
+                    console.print(f"{name} died: {reason}")
+            told = dict(failed)
+            time.sleep(POLL_SECONDS)
+    except Interruption:
+        return
+
+
+def address_lines(addresses: Addresses) -> Sequence[str]:
+    """Tell where the bank and the auditor are, and how to make a deposit."""
+    https = addresses.https_url.rstrip("/")
+    form = "-d account=1 -d amount=100 -d operation=first"
+    return (
+        f"bank     {https}",
+        f"         {addresses.http_url.rstrip('/')}",
+        f"auditor  {addresses.auditor_url.rstrip('/')}",
+        f"CA       {addresses.ca_file}",
+        "",
+        "A deposit of 1.00 on the playground's account, then its drift:",
+        f"  curl -sS --cacert '{addresses.ca_file}' {form} {https}/bank/deposit/atomic_only/",
+        "  racelab drift",
+    )

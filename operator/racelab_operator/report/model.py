@@ -1,0 +1,130 @@
+"""The report of an experiment, as it is written to JSON. docs/report.md tells each field.
+
+No `from __future__ import annotations` here: pydantic needs the names at run time.
+"""
+
+import json
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from racelab_operator.catalog import ClaimKind
+from racelab_operator.observed import Count, Outcome
+from racelab_operator.verdict import VerdictWord
+
+SCHEMA_ID: Final = "urn:racelab:report:v1"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Operations(_Part):
+    """How the operations of a step ended, as its generators recorded them."""
+
+    ok: Count
+    """The bank said that it was applied."""
+    fail: Count
+    """It was certainly not applied: refused, in conflict, or never sent."""
+    info: Count
+    """Nobody knows: a timeout, a broken connection, a server error."""
+
+
+class Overdrafts(_Part):
+    """How many accounts fell below their floor."""
+
+    visible: Count
+    """A balance below the floor was written."""
+    hidden: Count
+    """The ledger's total is below the floor while the balance is not."""
+
+
+class Latency(_Part):
+    """Nearest-rank percentiles over the answered operations."""
+
+    p50: float | None
+    """Half of the operations took at most this long, in milliseconds."""
+    p99: float | None
+    """99 of 100 operations took at most this long, in milliseconds."""
+
+
+class StepReport(_Part):
+    """One step. Figures are null where the step came to no audit."""
+
+    name: str
+    """Replicas, strategy, isolation level and window in one word."""
+    scenario: str
+    """What each request does."""
+    strategy: str
+    """The way it was done."""
+    isolation: str
+    """The isolation level of the bank's transactions."""
+    replicas: Annotated[int, Field(ge=1)]
+    """On how many replicas of the bank."""
+    window_milliseconds: Count
+    """How long the strategy paused at its vulnerable point."""
+    outcome: Outcome
+    """What the audit observed."""
+    verdict: VerdictWord
+    """Whether that is what was claimed, or expected by the file."""
+    claim: ClaimKind
+    """What the strategy claims for this scenario and isolation level."""
+    operations: Operations | None
+    """How the operations ended."""
+    entries: Count | None
+    """How many entries the ledger holds: what was truly applied."""
+    lost: Count | None
+    """How many of them were overwritten: their effect is missing from the balance."""
+    culprits: Count | None
+    """How many entries were computed from a stale read, and so overwrote others."""
+    drift_cents: int | None
+    """Balances minus what the ledger says they must be, over all accounts."""
+    absolute_drift_cents: Count | None
+    """The same, summed without signs per account: drifts in opposite directions do not hide each other."""
+    overdrafts: Overdrafts | None
+    """How many accounts fell below their floor."""
+    replicas_seen: tuple[str, ...]
+    """The replicas that served a request."""
+    start_skew_microseconds: Count | None
+    """The largest distance of a generator's first request from the common start."""
+    requests_per_second: float | None
+    """Answered operations per second."""
+    latency_milliseconds: Latency | None
+    """How long the operations took."""
+    seconds: float | None
+    """From the first request to the last answer."""
+    reason: str
+    """The verdict in one sentence."""
+
+
+class ExperimentReport(_Part):
+    """What came of one experiment."""
+
+    experiment: str
+    """The experiment's name."""
+    verdict: VerdictWord
+    """The verdict of its worst step: Refuted, Unknown, NotReproduced, Confirmed."""
+    versions: dict[str, str]
+    """The programs that took part, with their versions."""
+    steps: tuple[StepReport, ...]
+    """One per step, in the order of the experiment."""
+
+
+REPORTS: Final[TypeAdapter[ExperimentReport | list[ExperimentReport]]] = TypeAdapter(
+    ExperimentReport | list[ExperimentReport]
+)
+
+
+def report_schema() -> dict[str, Any]:
+    """Give the JSON Schema of a report file: one report, or a list of them when several experiments were run."""
+    schema = REPORTS.json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        "title": "racelab report",
+    } | schema
+
+
+def schema_text() -> str:
+    """Give the text of `report-schema.json`."""
+    return json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,104 @@
+"""Reports for people: a table on a terminal, aligned plain lines elsewhere. Words carry the meaning, colours help."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from racelab_operator.money import cents_as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from racelab_operator.report.model import ExperimentReport, StepReport
+
+PLAIN_WIDTH: Final = 1000
+MOST_NAMES: Final = 3
+NOTHING: Final = "–"
+STYLES: Final = {
+    "Confirmed": "bold green",
+    "Refuted": "bold red",
+    "NotReproduced": "bold yellow",
+    "Unknown": "bold magenta",
+}
+
+
+def console(file: IO[str]) -> Console:
+    """Make a console; without a terminal it writes plain lines that are never cut."""
+    terminal = Console(file=file, highlight=False, soft_wrap=True)
+    if terminal.is_terminal:
+        return terminal
+    return Console(file=file, highlight=False, soft_wrap=True, width=PLAIN_WIDTH, color_system=None)
+
+
+def print_report(report: ExperimentReport, to: Console) -> None:
+    """Print the table, what needs saying about its steps, and the verdict."""
+    if to.is_terminal:
+        to.print(report_table(report, plain=False), soft_wrap=False)
+    else:
+        with to.capture() as captured:
+            to.print(report_table(report, plain=True), soft_wrap=False)
+        for line in captured.get().splitlines():
+            to.print(line.rstrip())
+    for sentence in remarks(report):
+        to.print(sentence)
+    to.print(_verdict_line(report))
+
+
+def report_table(report: ExperimentReport, *, plain: bool) -> Table:
+    """Lay out one row per step."""
+    table = Table(
+        box=None if plain else box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="" if plain else "bold"
+    )
+    table.add_column("step")
+    for heading in ("operations", "lost", "drift"):
+        table.add_column(heading, justify="right")
+    for heading in ("claim", "outcome", "verdict"):
+        table.add_column(heading)
+    for step in report.steps:
+        table.add_row(*_row(step))
+    return table
+
+
+def _row(step: StepReport) -> Iterator[RenderableType]:
+    operations = step.operations
+    yield step.name
+    yield NOTHING if operations is None else str(operations.ok + operations.fail + operations.info)
+    yield NOTHING if step.lost is None else str(step.lost)
+    yield NOTHING if step.drift_cents is None else cents_as_text(step.drift_cents)
+    yield step.claim
+    yield step.outcome
+    yield Text(step.verdict, style=STYLES[step.verdict])
+
+
+def remarks(report: ExperimentReport) -> list[str]:
+    """Give the sentences of the steps that raced, or may have, or are not Confirmed: the others went as claimed.
+
+    A step without an audit is named first: its reason does not name it. Steps that share such a reason, as after an
+    interruption, are told together.
+    """
+    without: dict[str, list[str]] = {}
+    sentences = []
+    for step in report.steps:
+        if step.operations is None:
+            without.setdefault(step.reason, []).append(step.name)
+        elif step.claim == "racy" or step.verdict != "Confirmed":
+            sentences.append(step.reason)
+    return sentences + [f"{_named(names)}: {reason}" for reason, names in without.items()]
+
+
+def _named(steps: list[str]) -> str:
+    return ", ".join(steps) if len(steps) <= MOST_NAMES else f"{len(steps)} steps"
+
+
+def _verdict_line(report: ExperimentReport) -> Text:
+    count = sum(step.verdict == "Confirmed" for step in report.steps)
+    text = Text(f"{report.experiment}: ")
+    text.append(report.verdict, style=STYLES[report.verdict])
+    return text.append(f" ({count} of {len(report.steps)} steps Confirmed)")

@@ -1,0 +1,142 @@
+"""The client of the auditor's API, against a small real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from brain.samples import audit, experiment
+from racelab_operator.auditor import ATTEMPTS, Auditor, AuditorError, AuditorUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STEP = experiment(load={"requests": 10, "accounts": 2, "generators": 2}).steps[0]
+RUN: dict[str, Any] = {
+    "key": "k", "state": "open", "scenario": "deposit", "strategy": "atomic_only", "isolation": "read-committed",
+    "opening_cents": 0, "minimum_cents": 0, "generators": 2, "labels": {}, "accounts": [17, 18],
+    "gate": {"state": "waiting", "registered": [0], "start_at_microseconds": None, "reason": None},
+    "histories": {"1": {"state": "lost", "reason": "OOMKilled"}},
+}  # fmt: skip
+
+
+class FakeAuditor(ThreadingHTTPServer):
+    """Answers what it is told to, and remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[tuple[int, Any]] = []
+        self.asked: list[tuple[str, str, str | None, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: FakeAuditor
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        length = int(self.headers.get("content-length", 0))
+        body = json.loads(self.rfile.read(length)) if length else None
+        self.server.asked.append((self.command, self.path, self.headers.get("authorization"), body))
+        status, value = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        payload = b"" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_GET = do_PUT = do_POST = answer  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[FakeAuditor]:
+    with FakeAuditor() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def auditor(server: FakeAuditor) -> Iterator[Auditor]:
+    with Auditor(server.url, "secret", sleep=lambda _seconds: None) as auditor:
+        yield auditor
+
+
+def test_a_run_is_opened_as_the_contract_says(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(201, RUN)]
+    run = auditor.open_run(STEP, "k", {"experiment": "sample"})
+    assert run.accounts == (17, 18)
+    assert run.histories[1].reason == "OOMKilled"
+    [(method, path, token, body)] = server.asked
+    assert (method, path, token) == ("PUT", "/api/runs/k", "Bearer secret")
+    assert body == {
+        "scenario": "deposit", "strategy": "atomic_only", "isolation": "read-committed", "accounts": 2,
+        "opening_cents": 100_000, "minimum_cents": 0, "generators": 2, "labels": {"experiment": "sample"},
+    }  # fmt: skip
+
+
+def test_every_other_call_goes_where_the_contract_says(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(200, RUN), (200, [RUN]), (200, json.loads(audit().model_dump_json())), (204, None), (200, RUN)]
+    assert auditor.run("k") == auditor.runs()[0]
+    assert auditor.audit("k") == audit()
+    auditor.report_lost("k", 1, "x" * 3000)
+    auditor.close_run("k")
+    assert [(method, path) for method, path, _, _ in server.asked] == [
+        ("GET", "/api/runs/k"),
+        ("GET", "/api/runs"),
+        ("GET", "/api/runs/k/audit"),
+        ("POST", "/api/runs/k/histories/1/lost"),
+        ("POST", "/api/runs/k/close"),
+    ]
+    assert server.asked[3][3] == {"reason": "x" * 2000}
+
+
+def test_a_run_that_is_not_there_is_none(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(404, {"detail": "there is no run k"})]
+    assert auditor.run("k") is None
+    assert auditor.audit("k") is None
+
+
+def test_a_refusal_is_told_in_the_auditors_words_and_not_repeated(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(409, {"detail": "run k was opened with other accounts"})]
+    with pytest.raises(AuditorError, match="refused PUT /api/runs/k: run k was opened with other accounts"):
+        auditor.open_run(STEP, "k", {})
+    assert len(server.asked) == 1
+
+
+def test_a_broken_answer_is_told_with_its_place(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(200, RUN | {"state": "ajar"})]
+    with pytest.raises(AuditorError, match="no answer of the contract: state"):
+        auditor.run("k")
+
+
+def test_a_server_error_is_asked_again_and_then_told_as_unreachable(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(503, {"detail": "no database"}), (200, RUN)]
+    assert auditor.run("k") is not None
+    server.answers, server.asked = [(503, {"detail": "no database"})], []
+    with pytest.raises(AuditorUnreachableError, match="503 no database"):
+        auditor.run("k")
+    assert len(server.asked) == ATTEMPTS
+
+
+def test_a_closed_port_is_tried_a_bounded_number_of_times() -> None:
+    pauses: list[float] = []
+    with FakeAuditor() as closed:
+        url = closed.url
+    with Auditor(url, "secret", sleep=pauses.append) as auditor, pytest.raises(AuditorUnreachableError):
+        auditor.runs()
+    assert len(pauses) == ATTEMPTS - 1

@@ -1,0 +1,26 @@
+"""The catalog holds together: whatever claims name is there."""
+
+from __future__ import annotations
+
+from racelab_operator.catalog import catalog
+
+CATALOG = catalog()
+
+
+def test_claims_name_known_scenarios_levels_and_anomalies_only() -> None:
+    for strategy in CATALOG.strategies.values():
+        for scenario, claims in strategy.claims.items():
+            assert set(claims) <= set(CATALOG.isolations)
+            for claim in claims.values():
+                assert set(claim.anomalies) <= set(CATALOG.scenarios[scenario].anomalies)
+                assert bool(claim.anomalies) == (claim.kind == "racy")
+
+
+def test_what_does_not_work_together_has_no_claim() -> None:
+    assert CATALOG.claim("joint", "row_lock", "read-committed") is None
+    assert CATALOG.claim("deposit", "row_lock", "snapshot") is None
+
+
+def test_strategies_are_named_by_scenario() -> None:
+    assert "row_lock" in CATALOG.strategies_for("deposit")
+    assert CATALOG.strategies_for("joint") == ()

@@ -1,0 +1,191 @@
+"""Single decisions: what is done next in each situation."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from brain.samples import audit, experiment
+from brain.simulated_platform import World
+from racelab_operator import actions
+from racelab_operator.observed import Gate, HistoryState, Load, LoadPhase, Observed, Run
+from racelab_operator.reconcile import (
+    AUDITOR_SECONDS,
+    GRACE_SECONDS,
+    READY_SECONDS,
+    STOP_SECONDS,
+    Decision,
+    decide,
+    interrupted,
+)
+from racelab_operator.status import Status
+from racelab_operator.steps import Experiment, run_key
+
+NOW = 1_790_000_000.0
+RACE = experiment(replicas=[3, 1], load={"requests": 100, "generators": 2})
+STEP = RACE.steps[0]
+KEY = run_key(RACE, STEP)
+LOADING = Status(stage="load", deadline=int(NOW) + 100, run_seen=True)
+
+
+def seen(**changes: Any) -> Observed:
+    defaults: dict[str, Any] = {"at": NOW, "step": 0, "replicas_wanted": 3}
+    return Observed(**(defaults | changes))
+
+
+def loads(*phases: LoadPhase) -> tuple[Load, ...]:
+    return tuple(Load(phase, "OOMKilled" if phase == "failed" else "") for phase in phases)
+
+
+def run(gate: Any = "waiting", **changes: Any) -> Run:
+    return Run(key=KEY, state="open", generators=2, gate=Gate(state=gate)).model_copy(update=changes)
+
+
+def after(seconds: float, status: Status, observed: Observed, race: Experiment = RACE) -> Decision:
+    return decide(race, status, observed, NOW + seconds)
+
+
+def test_the_original_replicas_are_remembered_before_anything_is_touched() -> None:
+    decision = decide(RACE, Status(), seen(replicas_wanted=5), NOW)
+    assert decision.actions == ()
+    assert (decision.status.stage, decision.status.original_replicas) == ("replicas", 5)
+
+
+def test_replicas_are_scaled_and_waited_for() -> None:
+    status = Status(stage="replicas", deadline=int(NOW) + READY_SECONDS)
+    assert decide(RACE, status, seen(replicas_wanted=5), NOW).actions == (actions.Scale(3),)
+    assert decide(RACE, status, seen(ready_replicas=("bank-0",)), NOW).status.message == "1 of 3 replicas are ready"
+    ready = seen(ready_replicas=("bank-0", "bank-1", "bank-2"))
+    assert decide(RACE, status, ready, NOW).status.stage == "load"
+
+
+def test_replicas_that_do_not_come_make_the_step_unknown_and_the_next_one_goes_on() -> None:
+    status = Status(stage="replicas", deadline=int(NOW) + READY_SECONDS)
+    decision = after(READY_SECONDS + 1, status, seen(ready_replicas=("bank-0", "bank-1")))
+    [result] = decision.status.results
+    assert result.verdict == "Unknown"
+    assert result.reason == "only 2 of 3 replicas became ready within 60 s"
+    assert (decision.status.stage, decision.status.step) == ("replicas", 1)
+
+
+def test_a_load_is_started_while_the_gate_waits_and_no_generator_is_there() -> None:
+    decision = decide(RACE, LOADING, seen(run=run(), loads=loads("absent", "absent")), NOW)
+    assert decision.actions == (actions.StartLoad(STEP, KEY),)
+
+
+@pytest.mark.parametrize("gate", ["open", "failed"])
+def test_a_load_whose_gate_has_left_waiting_is_never_started_again(gate: str) -> None:
+    observed = seen(run=run(gate), loads=loads("absent", "absent"))
+    first = decide(RACE, LOADING, observed, NOW)
+    assert first.actions == ()
+    later = after(GRACE_SECONDS + 2, first.status, observed)
+    assert later.actions == (actions.ReportLost(KEY, 0, "it is gone"), actions.ReportLost(KEY, 1, "it is gone"))
+
+
+def test_a_gate_that_was_ever_seen_open_stays_so_whatever_is_seen_later() -> None:
+    opened = decide(RACE, LOADING, seen(run=run("open"), loads=loads("running", "running")), NOW).status
+    assert decide(RACE, opened, seen(run=run(), loads=loads("absent", "absent")), NOW).actions == ()
+
+
+def test_a_failed_generator_is_reported_lost_with_its_reason_and_the_other_is_not_kept_waiting() -> None:
+    decision = decide(RACE, LOADING, seen(run=run(), loads=loads("failed", "running")), NOW)
+    assert decision.actions == (actions.ReportLost(KEY, 0, "OOMKilled"), actions.StopLoad(STEP, KEY))
+    sending = decide(RACE, LOADING, seen(run=run("open"), loads=loads("failed", "running")), NOW)
+    assert sending.actions == (actions.ReportLost(KEY, 0, "OOMKilled"),)
+
+
+def test_a_history_may_arrive_a_little_after_its_generator_has_ended() -> None:
+    histories = {0: HistoryState(state="complete")}
+    waiting = decide(
+        RACE, LOADING, seen(run=run("open", histories=histories), loads=loads("succeeded", "succeeded")), NOW
+    )
+    assert waiting.actions == ()
+    complete = run("open", histories=histories | {1: HistoryState(state="complete")})
+    assert after(1, waiting.status, seen(run=complete, loads=loads("succeeded", "succeeded"))).status.stage == "ledger"
+
+
+def test_a_load_that_does_not_end_is_stopped_and_then_its_histories_are_lost() -> None:
+    observed = seen(run=run("open"), loads=loads("running", "running"))
+    assert after(101, LOADING, observed).actions == (actions.StopLoad(STEP, KEY),)
+    lost = after(101 + STOP_SECONDS, LOADING, observed).actions
+    assert actions.ReportLost(KEY, 0, "it could not be ended") in lost
+
+
+def test_an_abort_stops_the_load_and_judges_what_was_done() -> None:
+    race = experiment(replicas=[3, 1], load={"requests": 100, "generators": 2}, abort=True)
+    observed = seen(run=run("open"), loads=loads("running", "running"))
+    assert after(0, LOADING, observed, race).actions == (actions.StopLoad(STEP, KEY),)
+    final = audit(run=KEY, histories={"expected": 2, "complete": 2}, replicas_seen=["a", "b", "c"])
+    closed = run("open", state="closed")
+    auditing = Status(stage="audit", deadline=int(NOW) + 100)
+    done = after(0, auditing, seen(run=closed, audit=final), race).status
+    assert [(result.verdict, result.reason) for result in done.results][1:] == [("Unknown", "aborted")]
+    assert done.results[0].verdict == "NotReproduced"
+    assert done.stage == "report"
+
+
+def test_a_suspended_experiment_gives_the_replicas_back_and_goes_on_later() -> None:
+    race = experiment(replicas=[3, 1], suspend=True)
+    status = Status(stage="replicas", original_replicas=5, deadline=int(NOW) - 1000)
+    held = decide(race, status, seen(), NOW)
+    assert held.actions == (actions.Restore(5),)
+    assert decide(race, held.status, seen(at=NOW + 1, replicas_wanted=5), NOW + 1).status.message == "suspended"
+    resumed = decide(RACE, held.status, seen(at=NOW + 2, replicas_wanted=5), NOW + 2)
+    assert resumed.actions == (actions.Scale(3),)
+
+
+def test_a_dead_platform_ends_the_experiment_with_the_reason_in_every_step_left() -> None:
+    decision = decide(RACE, LOADING, seen(failure="postgresql died: No space left on device"), NOW)
+    assert {result.reason for result in decision.status.results} == {"postgresql died: No space left on device"}
+    assert [result.verdict for result in decision.status.results] == ["Unknown", "Unknown"]
+    assert decision.status.stage == "report"
+
+
+def test_a_silent_auditor_is_waited_for_and_then_ends_the_experiment() -> None:
+    observed = seen(auditor_error="connection refused", loads=loads("running", "running"))
+    waiting = decide(RACE, LOADING, observed, NOW).status
+    assert waiting.results == ()
+    back = decide(RACE, waiting, seen(run=run("open"), loads=loads("running", "running")), NOW).status
+    assert back.silent_since is None
+    ended = after(AUDITOR_SECONDS + 2, waiting, observed).status
+    assert {result.reason for result in ended.results} == {"the auditor did not answer for 60 s: connection refused"}
+    assert after(AUDITOR_SECONDS + 3, ended, observed).actions == (actions.StopLoad(STEP, KEY),)
+
+
+def test_a_run_that_disappears_makes_its_step_unknown_and_is_not_opened_again() -> None:
+    observed = seen(run=None, loads=loads("succeeded", "succeeded"))
+    first = decide(RACE, LOADING, observed, NOW)
+    assert first.actions == ()
+    later = after(GRACE_SECONDS + 2, first.status, observed)
+    assert later.status.results[0].reason == "the run is gone: the database was emptied in mid-step"
+
+
+def test_what_was_seen_before_the_last_actions_or_of_another_step_is_not_believed() -> None:
+    acted = decide(RACE, Status(stage="replicas", deadline=int(NOW) + 9), seen(replicas_wanted=1), NOW).status
+    ready = ("bank-0", "bank-1", "bank-2")
+    assert decide(RACE, acted, seen(at=NOW - 1, ready_replicas=ready), NOW).status == acted
+    assert decide(RACE, acted, seen(at=NOW + 1, step=1, ready_replicas=ready), NOW + 1).status == acted
+    assert decide(RACE, acted, seen(at=NOW + 1, ready_replicas=ready), NOW + 1).status.stage == "load"
+
+
+def test_replicas_that_cannot_be_given_back_are_told_and_do_not_hold_the_experiment() -> None:
+    results = interrupted(RACE, Status(), "aborted", NOW).results
+    status = Status(stage="report", original_replicas=5, deadline=int(NOW), results=results)
+    done = after(1, status, seen()).status
+    assert (done.finished, done.restored) == (True, False)
+    assert "could not be set back to 5" in done.message
+
+
+def test_an_interruption_leaves_what_was_judged_and_calls_the_rest_unknown() -> None:
+    judged = interrupted(experiment(), Status(), "x", NOW).results[0].model_copy(update={"verdict": "Refuted"})
+    status = interrupted(RACE, Status(stage="load", step=1, results=(judged,)), "interrupted", NOW)
+    assert [result.verdict for result in status.results] == ["Refuted", "Unknown"]
+    assert status.finished
+    assert status.verdict == "Refuted"
+
+
+def test_a_finished_experiment_is_left_alone() -> None:
+    status = interrupted(RACE, Status(), "interrupted", NOW)
+    assert decide(RACE, status, World(Random(1)).observe(RACE, status), NOW) == Decision((), status)

@@ -1,0 +1,161 @@
+"""What an experiment file may say, and what is told of one that says something else."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from brain.samples import document, race
+from brain.wrong_files import GOOD, WRONG
+from racelab_operator.catalog import catalog
+from racelab_operator.errors import InvalidFilesError
+from racelab_operator.spec import RaceExperiment, read_experiments
+
+EXPERIMENTS = Path(__file__).parents[2] / "k8s" / "experiments"
+CATALOG = catalog()
+
+
+def some_of(names: list[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)
+
+
+specs = st.fixed_dictionaries(
+    {
+        "scenario": st.sampled_from(sorted(CATALOG.scenarios)),
+        "strategies": some_of(sorted(CATALOG.strategies)),
+        "load": st.fixed_dictionaries(
+            {"requests": st.integers(1, 1_000_000)},
+            optional={
+                "concurrency": st.integers(16, 1000),
+                "generators": st.integers(1, 16),
+                "accounts": st.integers(1, 10_000),
+                "amountCents": st.integers(1, 1_000_000_000),
+                "seed": st.integers(0, 2**63 - 1),
+                "arrival": st.sampled_from(sorted(CATALOG.arrivals)),
+            },
+        ),
+    },
+    optional={
+        "isolation": some_of(list(CATALOG.isolations)),
+        "replicas": st.lists(st.integers(1, 32), min_size=1, max_size=3, unique=True),
+        "windowMilliseconds": st.lists(st.integers(0, 10_000), min_size=1, max_size=3, unique=True),
+        "expect": st.sampled_from(["Claim", "Consistent", "Anomalous"]),
+    },
+)
+
+
+@given(specs)
+def test_what_is_allowed_is_read_back_from_yaml_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, spec: dict[str, Any]
+) -> None:
+    file = tmp_path_factory.mktemp("spec") / "race.yaml"
+    file.write_text(yaml.safe_dump(document(**spec)))
+    [read] = read_experiments([file])
+    assert read == RaceExperiment.model_validate(document(**spec))
+    assert RaceExperiment.model_validate(read.model_dump(mode="json", by_alias=True)) == read
+
+
+@pytest.mark.parametrize("file", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_experiment_of_the_repository_is_valid_and_opens_with_its_hypothesis(file: Path) -> None:
+    [read] = read_experiments([file])
+    assert read.metadata.name == file.stem
+    assert file.read_text().startswith("# Hypothesis: ")
+
+
+def test_the_example_is_valid_and_mentions_every_field_of_the_spec() -> None:
+    text = resources.files("racelab_operator").joinpath("example.yaml").read_text()
+    RaceExperiment.model_validate(yaml.safe_load(text))
+    definitions = RaceExperiment.model_json_schema()["$defs"]
+    for field in [*definitions["Spec"]["properties"], *definitions["Load"]["properties"]]:
+        assert f"{field}:" in text
+
+
+def test_a_file_without_a_load_gets_300_requests() -> None:
+    assert race().spec.load.requests == 300
+    assert race().spec.load.duration_seconds is None
+
+
+def test_the_schema_names_every_strategy_and_every_bound() -> None:
+    schema = RaceExperiment.model_json_schema()["$defs"]
+    assert schema["Spec"]["properties"]["strategies"]["items"]["enum"] == sorted(CATALOG.strategies)
+    requests = schema["Load"]["properties"]["requests"]["anyOf"][0]
+    assert (requests["minimum"], requests["maximum"]) == (1, 1_000_000)
+
+
+BOUNDS = {
+    "requests": (1, 1_000_000),
+    "durationSeconds": (1, 3600),
+    "concurrency": (1, 1000),
+    "accounts": (1, 10_000),
+    "amountCents": (1, 1_000_000_000),
+    "openingCents": (0, 10**15),
+    "generators": (1, 16),
+    "seed": (0, 2**63 - 1),
+}
+
+
+@pytest.mark.parametrize(("field", "low", "high"), [(field, *bounds) for field, bounds in BOUNDS.items()])
+def test_every_number_has_its_bounds(field: str, low: int, high: int) -> None:
+    base = {} if field in {"requests", "durationSeconds"} else {"requests": 1}
+    for allowed in (low, high):
+        race(load={"concurrency": 16, **base, field: allowed})
+    for refused in (low - 1, high + 1, float(low), str(low), True, None if field == "concurrency" else "x"):
+        with pytest.raises(ValidationError):
+            race(load={"concurrency": 16, **base, field: refused})
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_told_in_one_line_that_names_the_field_the_value_and_the_limit(
+    tmp_path: Path, case: str
+) -> None:
+    content, expected = WRONG[case]
+    file = tmp_path / "wrong.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InvalidFilesError) as caught:
+        read_experiments([file])
+    assert str(caught.value).splitlines() == [f"{file}{expected}"]
+
+
+def test_all_that_is_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(GOOD + "  replicas: [0]\n  windowMilliseconds: [10001]\n")
+    two.write_text("kind: Pod\n")
+    with pytest.raises(InvalidFilesError) as caught:
+        read_experiments([one, two, tmp_path / "three.yaml", tmp_path])
+    found = [(Path(problem.file).name, problem.path) for problem in caught.value.problems]
+    assert found == [
+        ("one.yaml", "spec.replicas[0]"),
+        ("one.yaml", "spec.windowMilliseconds[0]"),
+        ("two.yaml", "apiVersion"),
+        ("two.yaml", "kind"),
+        ("two.yaml", "metadata"),
+        ("two.yaml", "spec"),
+        ("three.yaml", ""),
+        (tmp_path.name, ""),
+    ]
+    assert str(caught.value).splitlines()[-2:] == [
+        f"{tmp_path / 'three.yaml'}: no such file: check the name",
+        f"{tmp_path}: is a directory: name the files in it",
+    ]
+
+
+def test_one_file_may_hold_several_experiments_and_names_are_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text(GOOD + "---\n" + GOOD.replace("wrong", "other"))
+    assert [read.metadata.name for read in read_experiments([file])] == ["wrong", "other"]
+    with pytest.raises(InvalidFilesError, match=r"metadata.name: given wrong, which .*two.yaml:3 is named already"):
+        read_experiments([file, file])
+
+
+def test_every_field_is_documented() -> None:
+    text = (EXPERIMENTS.parents[1] / "docs" / "experiment-file.md").read_text()
+    definitions = RaceExperiment.model_json_schema()["$defs"]
+    for field in [*definitions["Spec"]["properties"], *definitions["Load"]["properties"]]:
+        assert f"| `{field}` |" in text, field

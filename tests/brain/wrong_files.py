@@ -1,0 +1,129 @@
+"""Wrong experiment files, each with what is told of it after its name."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+HEAD = "apiVersion: racelab.dev/v1alpha1\nkind: RaceExperiment\nmetadata: {name: wrong}\nspec:\n  scenario: deposit\n"
+GOOD = HEAD + "  strategies: [row_lock]\n"
+
+WRONG: dict[str, tuple[str | bytes, str]] = {
+    "a number too small": (
+        GOOD + "  load: {requests: 0}\n",
+        ":7: spec.load.requests: given 0, allowed 1 to 1000000, a whole number in digits",
+    ),
+    "a decimal": (
+        GOOD + "  load: {requests: 5.0}\n",
+        ":7: spec.load.requests: given 5.0, allowed 1 to 1000000, a whole number in digits",
+    ),
+    "a number in quotes": (
+        GOOD + "  load: {requests: '5'}\n",
+        ":7: spec.load.requests: given '5', allowed 1 to 1000000, a whole number in digits",
+    ),
+    "base sixty": (
+        GOOD + "  load: {requests: 1:30}\n",
+        ":7: spec.load.requests: given '1:30', allowed 1 to 1000000, a whole number in digits",
+    ),
+    "both lengths": (
+        GOOD + "  load: {requests: 5, durationSeconds: 5}\n",
+        ":7: spec.load: both are given: give exactly one of requests and durationSeconds",
+    ),
+    "neither length": (
+        GOOD + "  load: {concurrency: 5}\n",
+        ":7: spec.load: neither is given: give exactly one of requests and durationSeconds",
+    ),
+    "more generators than clients": (
+        GOOD + "  load: {requests: 5, concurrency: 2, generators: 3}\n",
+        ":7: spec.load.generators: given 3, allowed 1 to the concurrency, 2: raise spec.load.concurrency",
+    ),
+    "an opening below the floor": (
+        GOOD + "  load: {requests: 5, openingCents: 1, minimumCents: 2}\n",
+        ":7: spec.load.openingCents: given 1, allowed from minimumCents 2: an account opens at its floor or above",
+    ),
+    "a misspelt field": (
+        GOOD + "  window_milliseconds: [5]\n",
+        (
+            ":7: spec.window_milliseconds: unknown field, allowed scenario, strategies, isolation, replicas, "
+            "windowMilliseconds, load, expect, suspend, abort, ttlSecondsAfterFinished"
+            ": did you mean windowMilliseconds?"
+        ),
+    ),
+    "a misspelt strategy": (
+        HEAD + "  strategies:\n  - row_lock\n  - atomik_only\n",
+        (
+            ":8: spec.strategies[1]: given 'atomik_only', allowed atomic_only, conditional_update, f_expression, "
+            "read_modify_write, row_lock, version_check: did you mean atomic_only?"
+        ),
+    ),
+    "a repeated item": (
+        GOOD + "  replicas: [3, 1, 3]\n",
+        ":7: spec.replicas[2]: given 3 twice: keep one of them",
+    ),
+    "an empty list": (GOOD + "  replicas: []\n", ":7: spec.replicas: given 0 items, allowed 1 to 16"),
+    "a value for a list": (GOOD + "  replicas: 3\n", ":7: spec.replicas: given 3, allowed a list, such as [1]"),
+    "a repeated field": (
+        GOOD + "  scenario: withdraw\n",
+        ":7: spec.scenario: given twice, first on line 5: keep one of them",
+    ),
+    "too many steps": (
+        GOOD + f"  replicas: {list(range(1, 17))}\n  windowMilliseconds: {list(range(13))}\n",
+        (
+            ":4: spec: given 208 steps (replicas × strategies × isolation × windowMilliseconds), allowed 1 to 200: "
+            "shorten a list, or make two experiments"
+        ),
+    ),
+    "a wrong truth": (GOOD + "  suspend: 1\n", ":7: spec.suspend: given 1, allowed true, false"),
+    "nothing for a load": (
+        GOOD + "  load:\n",
+        (
+            ":7: spec.load: given nothing, allowed a mapping with requests, durationSeconds, concurrency, accounts, "
+            "amountCents, minimumCents, openingCents, arrival, generators, seed"
+        ),
+    ),
+    "a wrong name": (
+        GOOD.replace("wrong", "Wrong_"),
+        (
+            ":3: metadata.name: given 'Wrong_', allowed a text of 1 to 63 lower-case letters, digits and -, "
+            "with a letter or a digit at both ends"
+        ),
+    ),
+    "another kind": (GOOD.replace("RaceExperiment", "Pod"), ":2: kind: given 'Pod', allowed RaceExperiment"),
+    "no scenario": (
+        GOOD.replace("  scenario: deposit\n", ""),
+        ":4: spec.scenario: missing: allowed deposit, withdraw",
+    ),
+    "a list as a document": (
+        "- 1\n",
+        ":1: given a list, allowed a mapping with apiVersion, kind, metadata, spec",
+    ),
+    "a merge key": (
+        GOOD + "  load: {requests: 5, <<: {seed: 5}}\n",
+        ":7: spec.load: a field's name must be a plain text: write the fields out one by one",
+    ),
+    "a tag": (
+        GOOD + "  expect: !!python/name:os.system Claim\n",
+        ":7: spec.expect: the YAML tag tag:yaml.org,2002:python/name:os.system is not allowed: write a plain value",
+    ),
+    "no YAML": (GOOD + "  load: {requests: 5\n", ":8: is not YAML: expected ',' or '}', but got '<stream end>'"),
+    "a tab": (GOOD + "\tload: {}\n", ":7: is not YAML here: there is a tab, indent with spaces"),
+    "an empty file": ("", ": holds no experiment: `racelab init` writes an example"),
+    "comments only": ("# nothing\n---\n", ": holds no experiment: `racelab init` writes an example"),
+    "binary": (b"\x7fELF\0\0", ": is binary: this is no experiment file"),
+    "not UTF-8": (b"a: 1\nb: \xff\n", ":2: is not UTF-8 text: this is no experiment file"),
+    "a control character": (b"a: \x07\n", ":1: holds a character that YAML does not allow: this is no experiment file"),
+    "too large": (b"#" * (2**20 + 1), ": is larger than 1 MiB: this is no experiment file"),
+    "a bomb of aliases": (
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdef")),
+        ":1: unfolds into too much: allowed 20000 values and a depth of 32: avoid aliases",
+    ),
+    "an alias of itself": (
+        "a: &a [*a]\n",
+        ":1: unfolds into too much: allowed 20000 values and a depth of 32: avoid aliases",
+    ),
+    "endless nesting": ("[" * 5000, ": is nested too deeply: allowed a depth of 32"),
+    "an endless number": (
+        GOOD + f"  load: {{requests: {'9' * 5000}}}\n",
+        f":7: spec.load.requests: given '{'9' * 39}…, allowed 1 to 1000000, a whole number in digits",
+    ),
+}
