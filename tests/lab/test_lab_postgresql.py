@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
 
+NAMELESS_USER = 54321
 ONE_VALUE = """
     from pathlib import Path
     import sys, psycopg
@@ -145,9 +146,12 @@ def test_it_starts_as_nobody_where_user_namespaces_are_forbidden(tmp_path: Path)
 
 
 @as_root
-def test_it_starts_for_a_plain_user(plain_home: Path) -> None:
+@pytest.mark.parametrize("user", [PLAIN_USER, NAMELESS_USER])
+def test_it_starts_for_a_plain_user_with_or_without_a_name(plain_home: Path, user: int) -> None:
+    os.chown(plain_home, user, user)
+    as_user = [part.replace(str(PLAIN_USER), str(user)) for part in AS_PLAIN_USER]
     done = subprocess.run(
-        [*AS_PLAIN_USER, sys.executable, "-c", textwrap.dedent(ONE_VALUE), str(plain_home)],
+        [*as_user, sys.executable, "-c", textwrap.dedent(ONE_VALUE), str(plain_home)],
         capture_output=True,
         text=True,
         check=False,
@@ -155,7 +159,7 @@ def test_it_starts_for_a_plain_user(plain_home: Path) -> None:
         env=ENVIRONMENT,
     )
     assert (done.stdout.strip(), done.stderr) == ("42", "")
-    assert (plain_home / "data").stat().st_uid == PLAIN_USER
+    assert (plain_home / "data").stat().st_uid == user
 
 
 @as_root

@@ -5,15 +5,16 @@ program: change identity, ask for a signal at the parent's death, and check that
 `preexec_fn` runs Python in a forked copy of a threaded parent, which may deadlock; doing them here costs about 20 ms
 per child and cannot. It imports the standard library only.
 
-IDENTITY is `same`; `namespace`: uid 1000 of a new user namespace, which is the caller outside of it (PostgreSQL
-refuses uid 0); or `UID:GID`: that user, keeping root's right to reach files, so that no parent directory must change
-its mode.
+IDENTITY is `same`; `namespace`: a named user of a new user namespace, who is the caller outside of it (PostgreSQL
+refuses uid 0, and its initdb uids without a name); or `UID:GID`: that user, keeping root's right to reach files, so
+that no parent directory must change its mode.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import resource
 import sys
 from pathlib import Path
@@ -25,7 +26,6 @@ PR_CAP_AMBIENT_RAISE = 2
 CLONE_NEWUSER = 0x10000000
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_OVERRIDE = 1
-NAMESPACE_UID = 1000
 CANNOT_LAUNCH = 125
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -39,12 +39,15 @@ def check(result: int, what: str) -> None:
 
 
 def enter_user_namespace() -> None:
-    """Become uid and gid 1000 inside a new user namespace; outside of it nothing changes."""
+    """Become a user with a name inside a new user namespace; outside of it nothing changes."""
     uid, gid = os.geteuid(), os.getegid()
+    named = next((entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid), None)
+    if named is None:
+        sys.exit(CANNOT_LAUNCH)
     check(libc.unshare(CLONE_NEWUSER), "unshare(CLONE_NEWUSER)")
-    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{NAMESPACE_UID} {gid} 1", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{NAMESPACE_UID} {uid} 1", encoding="ascii")
+    Path("/proc/self/setgroups").write_bytes(b"deny")
+    Path("/proc/self/gid_map").write_bytes(f"{named} {gid} 1".encode())
+    Path("/proc/self/uid_map").write_bytes(f"{named} {uid} 1".encode())
 
 
 def become(uid: int, gid: int) -> None:

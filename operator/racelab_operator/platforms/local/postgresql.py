@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,8 +18,8 @@ import psycopg
 
 from racelab_operator.platforms.local.directories import MAXIMUM_SOCKET_PATH_BYTES, PREFIX, short_parent
 from racelab_operator.platforms.local.errors import LabError
+from racelab_operator.platforms.local.identity import owner_of, server_identity
 from racelab_operator.platforms.local.processes import (
-    LAUNCHER,
     POLL_SECONDS,
     Child,
     all_processes,
@@ -68,38 +66,6 @@ def major_version() -> str:
     command: list[str | Path] = [binaries() / "postgres", "--version"]
     text: str = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return text.rsplit(maxsplit=1)[-1].partition(".")[0]
-
-
-def server_identity(folder: Path) -> str:
-    """Return under which identity (launch.py) PostgreSQL runs here, with its files in that folder: it refuses root.
-
-    A user namespace leaves the files root's own, but may be forbidden (in containers it mostly is) and loses root's
-    right to pass through other users' private folders; so it is tried with what will be needed.
-    """
-    if os.geteuid() != 0:
-        return "same"
-    launch: list[str | Path] = [
-        sys.executable,
-        "-I",
-        "-S",
-        LAUNCHER,
-        str(os.getpid()),
-        str(int(signal.SIGKILL)),
-        "namespace",
-    ]
-    probe: list[str | Path] = [*launch, "test", "-x", binaries() / "postgres", "-a", "-d", folder]
-    if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
-        return "namespace"
-    try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        return "65534:65534"
-    return f"{nobody.pw_uid}:{nobody.pw_gid}"
-
-
-def _owner_of(identity: str) -> int:
-    """Return the uid, as this process sees it, that an identity's files must have."""
-    return os.geteuid() if identity in {"same", "namespace"} else int(identity.partition(":")[0])
 
 
 def _environment() -> dict[str, str]:
@@ -174,9 +140,9 @@ class PostgreSQL:
             self.data_directory.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabError(f"the folder of PostgreSQL's data cannot be made: {error}") from error
-        identity = self._identity or server_identity(self.data_directory.parent)
+        identity = self._identity or server_identity(binaries() / "postgres", self.data_directory.parent)
         self.socket_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _give(self.socket_directory, _owner_of(identity))
+        _give(self.socket_directory, owner_of(identity))
         self._prepare_data_directory(identity)
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [binaries() / "postgres", "-D", self.data_directory, "-k", self.socket_directory]
@@ -218,7 +184,7 @@ class PostgreSQL:
         if not version_file.exists():
             self._initialize(identity)
             return
-        owner = _owner_of(identity)
+        owner = owner_of(identity)
         found = self.data_directory.stat().st_uid
         if found != owner and os.geteuid() != 0:
             raise LabError(
@@ -246,7 +212,7 @@ class PostgreSQL:
             unfinished.mkdir(mode=0o700, parents=True)
         except OSError as error:
             raise LabError(f"the data directory cannot be made: {error}") from error
-        _give(unfinished, _owner_of(identity))
+        _give(unfinished, owner_of(identity))
         options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
         command: list[str | Path] = [binaries() / "initdb", "-D", unfinished, "-U", USER, "--auth=trust", *options]
         child = spawn(
