@@ -1,0 +1,251 @@
+"""The command line of racelab-load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import uvloop
+
+from racelab_loadgen.arrivals.registry import all_arrivals, catalog
+from racelab_loadgen.errors import LoadError
+from racelab_loadgen.plan import CHOICES, DEFAULT_FORM, Plan
+from racelab_loadgen.run import Options, Report, Run
+from racelab_loadgen.target import Target
+from racelab_loadgen.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+RUN_EXAMPLES = """\b
+Examples:
+  300 requests from 20 clients, against a bank of your own:
+    racelab-load run --url https://localhost:8443/bank/deposit/atomic_only/ --ca-file root.crt \\
+      --account 1 --requests 300 --concurrency 20
+  Batches of 20 whose last bytes arrive in one packet, against any form:
+    racelab-load run --url https://shop.test/redeem --form 'code=SAVE10&try={operation}' \\
+      --arrival single-packet --requests 100 --concurrency 20
+  Ten seconds, the summary as JSON, the history kept:
+    racelab-load run --url https://localhost:8443/ --duration-seconds 10 --json --history run.ndjson
+"""
+
+PLAN_EXAMPLES = """\b
+Examples:
+  racelab-load plan --requests 300 --seed 7
+  racelab-load plan --requests 300 --seed 7 --concurrency 20 --target batch --account 1 --account 2 --operations
+"""
+
+
+def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--form", default=DEFAULT_FORM, show_default=True, help="Form body."),
+            click.option("--requests", type=click.IntRange(1), help="Operations of all generators together."),
+            click.option(
+                "--concurrency",
+                type=click.IntRange(1, 1_000_000),
+                default=1,
+                show_default=True,
+                help="Clients, or size of a batch, of all generators together.",
+            ),
+            click.option(
+                "--target",
+                type=click.Choice(CHOICES),
+                default="random",
+                show_default=True,
+                help="Account of an operation: seeded, or one after the other for each batch.",
+            ),
+            click.option("--amount-cents", type=click.IntRange(1), default=100, show_default=True, help="Amount."),
+            click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the plan."),
+            click.option("--generator", type=click.IntRange(0), default=0, show_default=True, help="This generator."),
+            click.option("--generators", type=click.IntRange(1), default=1, show_default=True, help="Of how many."),
+            click.option(
+                "--account",
+                "accounts",
+                type=click.IntRange(1),
+                multiple=True,
+                help="An account to use; repeatable. Default 1, or the accounts of the auditor's run.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="racelab-load")
+def cli() -> None:
+    """Release HTTP/2 requests at the same moment, and record what became of each."""
+
+
+@cli.command(epilog=RUN_EXAMPLES)
+@click.option("--url", required=True, help="Where to POST: https://, or http:// for HTTP/2 without TLS.")
+@_plan_options
+@click.option("--duration-seconds", type=click.FloatRange(0, min_open=True), help="Send for so long.")
+@click.option(
+    "--arrival",
+    type=click.Choice(list(all_arrivals())),
+    default="closed",
+    show_default=True,
+    help="How operations arrive; `racelab-load catalog` describes them.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificate authority of the target (PEM). Default: the system's.",
+)
+@click.option(
+    "--timeout-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="How long an operation may take; then nobody knows what became of it.",
+)
+@click.option("--auditor", help="URL of the auditor: take accounts and start from there, upload the history there.")
+@click.option("--run", "run_key", help="Key of the auditor's run. The token comes from RACELAB_TOKEN.")
+@click.option(
+    "--history",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Keep the history (NDJSON) in this file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(
+    *,
+    url: str,
+    ca_file: Path | None,
+    arrival: str,
+    timeout_seconds: float,
+    duration_seconds: float | None,
+    auditor: str | None,
+    run_key: str | None,
+    history: Path | None,
+    as_json: bool,
+    **plan: Any,
+) -> int:
+    """Send operations to a URL.
+
+    Exit codes: 0 done; 2 wrong use; 3 the gate failed, the auditor or the target could not be reached, or the upload
+    failed. SIGTERM and SIGINT stop sending, wait up to 5 s for answers, upload, and exit 0.
+    """
+    if (plan["requests"] is None) == (duration_seconds is None):
+        raise click.UsageError("give either --requests or --duration-seconds")
+    if (auditor is None) != (run_key is None):
+        raise click.UsageError("--auditor and --run belong together")
+    if auditor is not None and plan["accounts"]:
+        raise click.UsageError("--account is for runs without --auditor: with one, the accounts come from its run")
+    try:
+        options = Options(
+            target=Target.parse(url, ca_file),
+            plan=_plan(**plan),
+            arrival=arrival,
+            timeout_seconds=timeout_seconds,
+            duration_seconds=duration_seconds,
+            auditor=(auditor, run_key, _token()) if auditor is not None and run_key is not None else None,
+            history=history,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            report = runner.run(_perform(options))
+    except OSError as error:
+        # Control calls and the target have their own errors: what is left is the disk.
+        raise LoadError(f"the history cannot be written: {error}") from error
+    click.echo(json.dumps(report.summary) if as_json else _told(report.summary))
+    if report.fault is not None:
+        raise report.fault
+    return 0
+
+
+@cli.command(epilog=PLAN_EXAMPLES)
+@_plan_options
+@click.option("--accounts", "account_count", type=click.IntRange(1), help="Use accounts 1 to N.")
+@click.option("--operations", is_flag=True, help="List the operations, one line of JSON each: what is hashed.")
+@click.option("--json", "as_json", is_flag=True, help="Print count and hash as JSON.")
+def plan(*, account_count: int | None, operations: bool, as_json: bool, **plan: Any) -> int:
+    """Print how many operations a plan holds, and its SHA-256: the same flags and seed plan the same."""
+    if plan["requests"] is None:
+        raise click.UsageError("give --requests: a plan without it has no end")
+    if account_count is not None:
+        if plan["accounts"]:
+            raise click.UsageError("give either --accounts or --account")
+        plan["accounts"] = tuple(range(1, account_count + 1))
+    try:
+        planned = _plan(**plan)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if operations:
+        for line in planned.lines():
+            click.echo(line, nl=False)
+        return 0
+    count, sha256 = planned.digest()
+    click.echo(
+        json.dumps({"operations": count, "sha256": sha256}) if as_json else f"{count} operations, sha256 {sha256}"
+    )
+    return 0
+
+
+@cli.command("catalog")
+def print_catalog() -> int:
+    """Print the arrivals as JSON."""
+    click.echo(json.dumps(catalog(), indent=1, ensure_ascii=False))
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns its exit code."""
+    try:
+        code = cli.main(
+            args=list(sys.argv[1:] if argv is None else argv), prog_name="racelab-load", standalone_mode=False
+        )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except LoadError as error:
+        click.echo(f"racelab-load: {error}", err=True)
+        return 3
+    return int(code or 0)
+
+
+async def _perform(options: Options) -> Report:
+    return await Run(options).perform()
+
+
+def _plan(*, accounts: tuple[int, ...], **fields: Any) -> Plan:
+    return Plan(accounts=accounts or (1,), **fields)
+
+
+def _token() -> str:
+    token = os.environ.get("RACELAB_TOKEN", "")
+    if not token:
+        raise ValueError("--auditor needs its token in the environment variable RACELAB_TOKEN")
+    return token
+
+
+def _told(summary: dict[str, Any]) -> str:
+    operations, latency = summary["operations"], summary["latency_milliseconds"]
+    streams = summary["maximum_concurrent_streams"]
+    lines = [
+        f"{operations['ok']} ok, {operations['fail']} fail, {operations['info']} info in {summary['seconds']:.3f} s",
+    ]
+    if summary["requests_per_second"] is not None:
+        lines.append(f"{summary['requests_per_second']:.1f} requests/s")
+    if latency["p50"] is not None:
+        lines.append(f"latency p50 {latency['p50']:.3f} ms, p99 {latency['p99']:.3f} ms")
+    if summary["cpu_microseconds_per_request"] is not None:
+        lines.append(f"{summary['cpu_microseconds_per_request']:.1f} µs of processor time per request")
+    if summary["answered_before_their_last_byte"]:
+        lines.append(
+            f"{summary['answered_before_their_last_byte']} were answered before their last byte: "
+            "the server does not wait for the whole body, so nothing arrived together"
+        )
+    lines.append(f"start skew {summary['start_skew_microseconds']} µs")
+    lines.append(f"{summary['connections']} connections, at most {streams} streams on each")
+    return "\n".join(lines)
