@@ -13,7 +13,7 @@ import pytest
 from lab.programs import AS_PLAIN_USER, ENVIRONMENT, PLAIN_USER, descendants, said, wait_for_end
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.platforms.local.postgresql import PostgreSQL
-from racelab_operator.platforms.local.processes import last_lines
+from racelab_operator.platforms.local.processes import last_lines, spawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,3 +168,12 @@ def test_a_full_disk_is_told_in_its_own_words_and_leaves_nothing(small_disk: Pat
         PostgreSQL(small_disk / "data", log_file=small_disk.parent / "log").start()
     assert not list(small_disk.glob("data*"))
     assert "No space left" in last_lines(small_disk.parent / "log", 20)
+
+
+@as_root
+def test_a_child_that_dies_of_a_full_disk_without_last_words_is_explained(small_disk: Path) -> None:
+    log = small_disk / "log"
+    command = ["/bin/sh", "-c", f"head -c 100M /dev/zero > {small_disk}/fill; echo lost >&2; exit 1"]
+    child = spawn("greedy", command, log=log, environment={"PATH": os.defpath}, register=lambda _: None)
+    child.wait(20)
+    assert child.failure() == f"exit code 1: no space left on the disk of {small_disk}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,8 +149,14 @@ class Child:
         code = self.poll()
         if code is None:
             return None
-        words = last_lines(self.log)
+        words = last_lines(self.log) or _full_disk(self.log)
         return f"{exit_reason(code)}{': ' if words else ''}{words}"
+
+
+def _full_disk(log: Path) -> str:
+    """Say so where the disk of the log is full: whoever died of it could not write its last words."""
+    full = shutil.disk_usage(log.parent).free < os.sysconf("SC_PAGE_SIZE")
+    return f"no space left on the disk of {log.parent}" if full else ""
 
 
 def spawn(
