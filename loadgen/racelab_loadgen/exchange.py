@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from racelab_loadgen.connection import Connection
     from racelab_loadgen.plan import Operation
+    from racelab_loadgen.sending import SendingSide
 
 
 class Exchange:
@@ -53,16 +53,16 @@ class Exchange:
 
 
 class Owner(Protocol):
-    """Who is told what became of the exchanges of a connection."""
+    """Who is told what became of the exchanges of a connection, and may send on it at once."""
 
-    def answered(self, connection: Connection, exchange: Exchange, /) -> None:
+    def answered(self, connection: SendingSide, exchange: Exchange, /) -> None:
         """Tell that the answer is complete."""
 
-    def unprocessed(self, connection: Connection, exchange: Exchange, reason: str, /) -> None:
+    def unprocessed(self, connection: SendingSide, exchange: Exchange, reason: str, /) -> None:
         """Tell that the peer promised not to have processed the request: sending it again is safe."""
 
-    def broken(self, connection: Connection, exchange: Exchange, reason: str, /) -> None:
+    def broken(self, connection: SendingSide, exchange: Exchange, reason: str, /) -> None:
         """Tell that the exchange ended and nobody knows whether the request was processed."""
 
-    def room_changed(self, connection: Connection, /) -> None:
+    def room_changed(self, connection: SendingSide, /) -> None:
         """Tell that the connection takes more or fewer exchanges than before, or none any more."""

@@ -143,7 +143,7 @@ class Run:
 
     def _finish(self, started_ns: int, skew: int, seconds: float, cpu_seconds: float) -> Report:
         history, engine = self._history, self._engine
-        connections = engine.connections_opened if engine is not None else 0
+        connections = engine.pool.connections_opened if engine is not None else 0
         history.finish(started_ns=started_ns, start_skew_microseconds=skew, connections=connections)
         total = history.total
         summary = {
@@ -160,7 +160,7 @@ class Run:
             "start_skew_microseconds": skew,
             "cpu_microseconds_per_request": round(cpu_seconds * 1e6 / total, 1) if total else None,
             "connections": connections,
-            "maximum_concurrent_streams": engine.maximum_streams if engine is not None else None,
+            "maximum_concurrent_streams": engine.pool.maximum_streams if engine is not None else None,
         }
         return Report(summary, engine.fault if engine is not None else None)
 

@@ -100,6 +100,14 @@ class SendingSide(asyncio.Protocol):
             self._transport.write(b"".join(self._out))
         self._out.clear()
 
+    def close(self) -> None:
+        """Say goodbye and close."""
+        self.usable = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._out.append(frames.frame(frames.GOAWAY, 0, 0, frames.GOAWAY_FIELDS.pack(0, ErrorCode.NO_ERROR)))
+            self.flush()
+            self._transport.close()
+
     def _flush_soon(self) -> None:
         if not self._flush_is_due:
             self._flush_is_due = True
