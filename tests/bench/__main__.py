@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     console = Console(width=110)
     for name in argv or MEASUREMENTS:
         measurement = MEASUREMENTS[name]
-        console.print(measurement.table(measurement.measure()))  # type: ignore[attr-defined]
+        console.print(measurement.table(measurement.measure()))
     return 0
 
 
