@@ -123,3 +123,11 @@ def test_last_words_are_the_last_lines_that_say_something(tmp_path: Path) -> Non
     (tmp_path / "log").write_text("one\ntwo\n\nthree\n\n")
     assert last_lines(tmp_path / "log", 2) == "two\n  three"
     assert last_lines(tmp_path / "missing") == ""
+
+
+@pytest.mark.parametrize("url", ["mysql://me:secret@host/lab", "secret", "postgresql://h:port:5/x%zz"])
+def test_an_address_that_is_no_postgresql_is_wrong_use_and_its_password_is_not_shown(url: str) -> None:
+    with pytest.raises(LabError, match="allowed postgresql://USER") as refused:
+        check_database(url, 1, 1)
+    assert refused.value.exit_code == 2
+    assert "secret" not in str(refused.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from racelab_operator.platforms.local.errors import WRONG_USE, LabError
 
@@ -37,10 +38,18 @@ def check_connections(replicas: int, workers: int, maximum: int) -> None:
 def check_database(url: str, replicas: int, workers: int) -> None:
     """LabError when the database does not answer, is not PostgreSQL, or allows too few connections."""
     try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        # Neither the URL nor the library's words, which repeat it, are shown: it may hold a password.
+        raise LabError(
+            "DATABASE_URL: given something that is no PostgreSQL address, "
+            "allowed postgresql://USER:PASSWORD@HOST:PORT/NAME",
+            WRONG_USE,
+        ) from None
+    try:
         with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
             row = connection.execute("SHOW max_connections").fetchone()
     except psycopg.Error as error:
-        # The URL is not repeated: it may hold a password.
         words = " ".join(str(error).split())
         raise LabError(
             f"the database of DATABASE_URL does not answer: {words}; start it, or leave DATABASE_URL out"
