@@ -9,5 +9,6 @@ urlpatterns = [
     path("bank/<str:scenario>/<str:strategy>/", views.operation),
 ]
 
+handler400 = "racelab_bank.views.bad_request"
 handler404 = "racelab_bank.views.not_found"
 handler500 = "racelab_bank.views.server_error"

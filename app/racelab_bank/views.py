@@ -85,6 +85,11 @@ def _named(response: HttpResponse) -> HttpResponse:
     return response
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for requests that Django refuses to read, such as a body over 64 KiB."""
+    return _named(_answer(400, "invalid", field=None, value=None, reason=f"the request cannot be read: {exception}"))
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer for paths that do not exist."""
     return _named(_answer(404, "unknown", reason=f"there is no {request.path[:200]} here"))

@@ -180,3 +180,11 @@ def test_the_isolation_level_asked_for_is_the_one_that_is_used(
     post(client, strategy="atomic_only", account=account.pk, isolation=isolation)
     assert levels == [isolation.replace("-", " ")]
     assert isolation in ALIASES
+
+
+def test_a_body_over_the_limit_is_a_wrong_request(client: Client) -> None:
+    response = client.post("/bank/deposit/atomic_only/", {"account": "1" * 70_000})
+    assert response.status_code == 400
+    body = "a" * 70_000
+    response = client.post("/bank/deposit/atomic_only/", body, content_type="application/x-www-form-urlencoded")
+    assert (response.status_code, response.json()["outcome"]) == (400, "invalid")

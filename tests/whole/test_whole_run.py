@@ -121,10 +121,17 @@ def test_a_bank_that_is_kept_up_can_be_raced_by_hand(home: Home) -> None:
     form = {"account": "1", "amount": "100", "operation": "by hand"}
     served = [httpx.post(f"{addresses.http_url}/bank/deposit/row_lock/", data=form, trust_env=False) for _ in range(2)]
     assert {answer.headers["Racelab-Replica"] for answer in served} == {"bank-0", "bank-1"}
+    chunks = httpx.post(
+        f"{addresses.http_url}/bank/deposit/row_lock/",
+        content=iter([b"account=1&amount=100&", b"operation=in+chunks"]),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        trust_env=False,
+    )
+    assert (chunks.status_code, chunks.json()["balance_after_cents"]) == (200, 300)
     code, out, _ = home.run("drift", "--json")
     drift = json.loads(out)
     assert code == 0
-    assert (drift["ledger_total_cents"], drift["balance_cents"], drift["drift_cents"]) == (200, 200, 0)
+    assert (drift["ledger_total_cents"], drift["balance_cents"], drift["drift_cents"]) == (300, 300, 0)
     assert "playground" in home.run("drift")[1]
     code, out, _ = home.run("status")
     assert code == 0

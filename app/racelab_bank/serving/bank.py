@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from racelab_bank.serving.chunks import accepting_chunks
 from racelab_bank.serving.probe import Probe
 from racelab_bank.serving.server import Server, django_application
 
@@ -53,7 +54,7 @@ def _bank_application() -> Any:
 
     scenarios()  # found once here, before the workers are forked
     strategies()
-    return application
+    return accepting_chunks(application)
 
 
 def connect_every_alias() -> None:
