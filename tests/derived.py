@@ -64,8 +64,10 @@ def _openapi() -> str:
     return json.dumps(api.get_openapi_schema(path_prefix="/api/"), indent=2, ensure_ascii=False) + "\n"
 
 
-def cell(claim: Mapping[str, Any]) -> str:
-    """Return one cell of the claims table."""
+def cell(claim: Mapping[str, Any] | None) -> str:
+    """Return one cell of the claims table; a dash where nothing is claimed, and so nothing is performed."""
+    if claim is None:
+        return "–"
     if claim["kind"] == "racy":
         return "+".join(LETTERS[anomaly] for anomaly in claim["anomalies"])
     return str(claim["kind"])
@@ -84,10 +86,7 @@ def claims_table(bank: Catalog, isolation: str) -> str:
     scenarios = [scenario["name"] for scenario in bank["scenarios"]]
     lines = [_row("Strategy", *scenarios, "What it does"), _row(*["---"] * (len(scenarios) + 2))]
     for strategy in bank["strategies"]:
-        cells = (
-            cell(strategy["claims"][scenario][isolation]) if scenario in strategy["claims"] else "–"
-            for scenario in scenarios
-        )
+        cells = (cell(strategy["claims"].get(scenario, {}).get(isolation)) for scenario in scenarios)
         lines.append(_row(f"`{strategy['name']}`", *cells, strategy["description"]))
     return "\n".join([*lines, "", legend()])
 
@@ -110,7 +109,7 @@ def claims_page(bank: Catalog) -> str:
         for strategy in bank["strategies"]:
             claims = strategy["claims"].get(scenario["name"])
             if claims is not None:
-                cells = (cell(claims[isolation]) for isolation in isolations)
+                cells = (cell(claims.get(isolation)) for isolation in isolations)
                 parts.append(_row(f"`{strategy['name']}`", strategy["transaction"], *cells))
     return "\n".join(parts) + "\n"
 

@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -17,10 +17,10 @@ from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.db.models import F
 
-from racelab_bank.databases.postgresql import is_conflict, is_run_closed
-from racelab_bank.errors import Conflict, RunClosed, UnknownAccount
+from racelab_bank.databases.postgresql import is_conflict, is_run_closed, refusal
+from racelab_bank.errors import Conflict, Refused, RunClosed, UnknownAccount
 from racelab_bank.models import Account
-from racelab_bank.posting import Applied, Leg, Posting, Seen, refusal
+from racelab_bank.posting import Applied, Leg, Posting, Seen, below_floor
 
 if TYPE_CHECKING:
     from django.db.models.query import QuerySet
@@ -62,7 +62,7 @@ class Bank:
     def apply(self, strategy: "Strategy", posting: Posting) -> Applied:
         """Apply a posting in the strategy's way.
 
-        What the database refuses is raised as `Conflict` or `RunClosed`; its real failures stay as they are.
+        What the database refuses is raised as `Conflict`, `Refused` or `RunClosed`; its real failures stay as they are.
         """
         try:
             return strategy.apply(posting, self)
@@ -71,6 +71,8 @@ class Bank:
                 raise Conflict(str(error).strip().splitlines()[0]) from error
             if is_run_closed(error):
                 raise RunClosed("the run of this account is closed") from error
+            if reason := refusal(error):
+                raise Refused(f"refused by the database: {reason}") from error
             raise
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -93,19 +95,52 @@ class Bank:
     def _accounts(self, ids: Iterable[int]) -> "QuerySet[Account]":
         return Account.objects.using(self.alias).filter(pk__in=tuple(ids)).order_by("pk")
 
-    def read(self, posting: Posting, *, locked: bool = False) -> Seen:
-        """Read the posting's accounts in one statement, `locked` with SELECT … FOR UPDATE in order of their ids.
+    def read(self, posting: Posting) -> Seen:
+        """Read the posting's accounts in one statement. Raises `UnknownAccount`."""
+        return self._seen(posting, self._accounts(leg.account for leg in posting.legs))
 
+    def read_locked(self, posting: Posting, *, no_key: bool = False, nowait: bool = False) -> Seen:
+        """Lock and read the posting's accounts with one SELECT … FOR UPDATE, in order of their ids.
+
+        `no_key` lets foreign keys to the rows be checked meanwhile; `nowait` refuses instead of waiting.
         Raises `UnknownAccount`.
         """
-        wanted = [leg.account for leg in posting.legs]
-        accounts = self._accounts(wanted)
-        seen = {account.pk: account for account in (accounts.select_for_update() if locked else accounts)}
+        accounts = self._accounts(leg.account for leg in posting.legs)
+        return self._seen(posting, accounts.select_for_update(no_key=no_key, nowait=nowait))
+
+    def _seen(self, posting: Posting, accounts: "QuerySet[Account]") -> Seen:
+        seen = {account.pk: account for account in accounts}
         self.read_at_microseconds = now_microseconds()
-        for account in wanted:
-            if account not in seen:
-                raise unknown(account)
+        for leg in posting.legs:
+            if leg.account not in seen:
+                raise unknown(leg.account)
         return seen
+
+    def lock_until_commit(self, posting: Posting) -> None:
+        """Take PostgreSQL's advisory lock of each account for the rest of the transaction, in order of their ids."""
+        with connections[self.alias].cursor() as cursor:
+            for leg in posting.legs:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [leg.account])
+
+    @contextmanager
+    def session_lock(self, posting: Posting) -> Iterator[Callable[[], None]]:
+        """Hold the accounts' advisory locks for the session, whatever transactions do; calling the value frees them."""
+        held: list[int] = []
+
+        def release() -> None:
+            with connections[self.alias].cursor() as cursor:
+                while held:
+                    cursor.execute("SELECT pg_advisory_unlock(%s)", [held[-1]])
+                    held.pop()
+
+        try:
+            with connections[self.alias].cursor() as cursor:
+                for leg in posting.legs:
+                    cursor.execute("SELECT pg_advisory_lock(%s)", [leg.account])
+                    held.append(leg.account)
+            yield release
+        finally:
+            release()
 
     def write_absolute(self, posting: Posting, seen: Seen) -> Applied:
         """Save the balances that Python computed from what was read, whatever they are by now."""
@@ -116,8 +151,9 @@ class Bank:
             before, previous = account.balance_cents, account.head
             account.balance_cents = before + leg.amount_cents
             account.head = entry
-            account.save(using=self.alias, update_fields=["balance_cents", "head"])
-            rows.append(_Row(leg, before, account.balance_cents, previous, account.version))
+            account.version += 1
+            account.save(using=self.alias, update_fields=["balance_cents", "head", "version"])
+            rows.append(_Row(leg, before, account.balance_cents, previous, account.version - 1))
         return self._record(entry, rows)
 
     def write_versioned(self, posting: Posting, seen: Seen) -> Applied | None:
@@ -141,10 +177,7 @@ class Bank:
         """Let the database add: `balance = balance + amount`. What Python had `seen` before is recorded as a read."""
         entry = uuid4()
         for leg in posting.legs:
-            changed = self._accounts([leg.account]).update(
-                balance_cents=F("balance_cents") + leg.amount_cents, head=entry
-            )
-            if not changed:
+            if not self._add(self._accounts([leg.account]), leg, entry):
                 raise unknown(leg.account)
         return self._record(entry, [_Row(leg) for leg in posting.legs], seen or {})
 
@@ -155,11 +188,16 @@ class Bank:
             accounts = self._accounts([leg.account])
             if leg.floored:
                 accounts = accounts.filter(balance_cents__gte=F("minimum_cents") - leg.amount_cents)
-            if not accounts.update(balance_cents=F("balance_cents") + leg.amount_cents, head=entry):
+            if not self._add(accounts, leg, entry):
                 if leg.floored and self._accounts([leg.account]).exists():
-                    raise refusal(leg)
+                    raise below_floor(leg)
                 raise unknown(leg.account)
         return self._record(entry, [_Row(leg) for leg in posting.legs])
+
+    @staticmethod
+    def _add(accounts: "QuerySet[Account]", leg: Leg, entry: UUID) -> bool:
+        added = F("balance_cents") + leg.amount_cents
+        return bool(accounts.update(balance_cents=added, head=entry, version=F("version") + 1))
 
     def _record(self, entry: UUID, rows: "list[_Row]", seen: Seen | None = None) -> Applied:
         written_at = now_microseconds()

@@ -41,7 +41,7 @@ class Posting:
         for leg in self.legs:
             account = seen[leg.account]
             if leg.floored and account.balance_cents + leg.amount_cents < account.minimum_cents:
-                raise refusal(leg)
+                raise below_floor(leg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,6 @@ class Applied:
     balance_after_cents: int | None
 
 
-def refusal(leg: Leg) -> Refused:
+def below_floor(leg: Leg) -> Refused:
     """Return the error for a leg that would break its account's floor."""
     return Refused(f"account {leg.account} cannot change by {leg.amount_cents} cents: it would fall below its minimum")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from importlib import resources
 from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
+from racelab_operator.catalog import catalog
 from racelab_operator.cli_options import examples
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.report.json import read_reports
@@ -27,11 +29,20 @@ def report(file: Path) -> None:
         print_report(one, out)
 
 
+def example() -> str:
+    """Return the example file, with the scenarios and strategies that there are now."""
+    text = resources.files(__package__).joinpath("example.yaml").read_text(encoding="utf-8")
+    for mark, names in (("SCENARIOS", catalog().scenarios), ("STRATEGIES", catalog().strategies)):
+        listed = textwrap.fill(", ".join(names), 116, initial_indent="  # ", subsequent_indent="  # ")
+        text = text.replace(f"  # {mark}", listed)
+    return text
+
+
 @click.command(epilog=examples("racelab init", "racelab init mine.yaml && racelab run mine.yaml"))
 @click.argument("file", type=click.Path(path_type=Path), default=Path("experiment.yaml"), metavar="[FILE]")
 def init(file: Path) -> None:
     """Write an example experiment that explains itself; experiment.yaml if no name is given."""
-    text = resources.files(__package__).joinpath("example.yaml").read_text(encoding="utf-8")
+    text = example()
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)

@@ -91,7 +91,7 @@ def test_an_unknown_account_is_404_with_every_strategy(client: Client, scenario:
     ("path", "told"),
     [
         ("/bank/steal/atomic_only/", "scenario: given 'steal', allowed deposit"),
-        ("/bank/deposit/hope/", "strategy: given 'hope', allowed atomic_only"),
+        ("/bank/deposit/hope/", "strategy: given 'hope', allowed advisory_lock"),
         ("/elsewhere/", "there is no /elsewhere/ here"),
     ],
 )
@@ -111,7 +111,7 @@ def test_only_post_changes_anything(client: Client) -> None:
 def test_a_withdrawal_below_the_minimum_is_refused_and_leaves_no_row(
     client: Client, open_run: Callable[..., Run], strategy: str
 ) -> None:
-    account = Account.objects.get(run=open_run(scenario="withdraw", opening_cents=100, minimum_cents=95))
+    account = Account.objects.get(run=open_run(scenario="withdraw", strategy=strategy, minimum_cents=95))
     response = post(client, "withdraw", strategy, account=account.pk)
     assert (response.status_code, response.json()["outcome"]) == (422, "refused")
     assert not Entry.objects.exists()

@@ -14,6 +14,7 @@ import pytest
 from brain.simulated_platform import Faults, World
 from brain.wrong_files import GOOD, WRONG
 from racelab_operator import cli_lab, cli_run
+from racelab_operator.catalog import catalog
 from racelab_operator.cli import cli, main
 from racelab_operator.operator_cli import main as operator_main
 from racelab_operator.platforms.local.addresses import Addresses
@@ -206,6 +207,8 @@ def test_the_example_that_init_writes_is_valid(capsys: pytest.CaptureFixture[str
         "wrote mine.yaml: run it with `racelab run mine.yaml`",
         "example: 2 steps",
     ]
+    text = Path("mine.yaml").read_text(encoding="utf-8")
+    assert all(name in text for name in (*catalog().scenarios, *catalog().strategies))
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,11 @@ from racelab_operator.spec import RaceExperiment, read_experiments
 
 EXPERIMENTS = Path(__file__).parents[2] / "k8s" / "experiments"
 CATALOG = catalog()
+AT_EVERY_LEVEL = [
+    name
+    for name, strategy in CATALOG.strategies.items()
+    if all(set(claims) == set(CATALOG.isolations) for claims in strategy.claims.values())
+]
 
 
 def some_of(names: list[Any]) -> st.SearchStrategy[list[Any]]:
@@ -29,7 +34,7 @@ def some_of(names: list[Any]) -> st.SearchStrategy[list[Any]]:
 specs = st.fixed_dictionaries(
     {
         "scenario": st.sampled_from(sorted(CATALOG.scenarios)),
-        "strategies": some_of(sorted(CATALOG.strategies)),
+        "strategies": some_of(sorted(AT_EVERY_LEVEL)),
         "load": st.fixed_dictionaries(
             {"requests": st.integers(1, 1_000_000)},
             optional={

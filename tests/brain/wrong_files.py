@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from racelab_operator.catalog import catalog
+
 HEAD = "apiVersion: racelab.dev/v1alpha1\nkind: RaceExperiment\nmetadata: {name: wrong}\nspec:\n  scenario: deposit\n"
 GOOD = HEAD + "  strategies: [row_lock]\n"
 
@@ -51,8 +53,15 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "a misspelt strategy": (
         HEAD + "  strategies:\n  - row_lock\n  - atomik_only\n",
         (
-            ":8: spec.strategies[1]: given 'atomik_only', allowed atomic_only, conditional_update, f_expression, "
-            "read_modify_write, row_lock, version_check: did you mean atomic_only?"
+            f":8: spec.strategies[1]: given 'atomik_only', allowed {', '.join(catalog().strategies)}"
+            ": did you mean atomic_only?"
+        ),
+    ),
+    "a level that a strategy is not for": (
+        HEAD + "  strategies: [serializable_retry]\n  isolation: [serializable, read-committed]\n",
+        (
+            ":7: spec.isolation[1]: given read-committed, at which serializable_retry claims nothing: "
+            "leave one of them out"
         ),
     ),
     "a repeated item": (

@@ -104,6 +104,7 @@ def open_run(key: str, asked: RunRequest) -> tuple[Run, bool]:
                     balance_cents=run.opening_cents,
                     minimum_cents=run.minimum_cents,
                     head=uuid4(),
+                    checked=strategies()[run.strategy].checked_accounts,
                 )
                 for _ in range(run.accounts)
             ],

@@ -21,6 +21,9 @@ _LEVELS: Final = {
 #: Raised by our own trigger: nothing is installed on the accounts of a closed run.
 RUN_CLOSED: Final = "RL410"
 
+# lock_not_available and check_violation: the database says no for a reason that trying again may not change.
+_REFUSALS: Final = {"55P03": "another operation holds the account's lock", "23514": "a constraint of the account"}
+
 # serialization_failure and deadlock_detected: nothing was written, and the caller may try again.
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 
@@ -59,6 +62,11 @@ def sqlstate(error: BaseException) -> str | None:
 def is_conflict(error: BaseException) -> bool:
     """Whether the database aborted the transaction because of a concurrent one."""
     return sqlstate(error) in _CONFLICTS
+
+
+def refusal(error: BaseException) -> str | None:
+    """Return why the database refused the operation for good, or None when it did not."""
+    return _REFUSALS.get(sqlstate(error) or "")
 
 
 def is_run_closed(error: BaseException) -> bool:

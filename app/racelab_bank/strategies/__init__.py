@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy and its claim per isolation level. `transaction`: whether it opens one, or autocommits."""
+    """A strategy and its claim per isolation level; what it does not claim, it is not used for.
+
+    `transaction`: whether it opens one, or autocommits. `checked_accounts`: whether its runs' accounts have the
+    constraint `balance >= minimum`.
+    """
 
     name: str
     apply: "Callable[[Posting, Bank], Applied]"
     transaction: Literal["none", "atomic"]
     claims: "Claims"
+    checked_accounts: bool = False
 
     def claim(self, scenario: "Scenario", isolation: str) -> "Claim":
         """Return what it claims when it serves `scenario` at `isolation`."""
@@ -41,12 +46,12 @@ class Strategy:
 
 
 def strategy(
-    claims: "Claims", *, transaction: Literal["none", "atomic"]
+    claims: "Claims", *, transaction: Literal["none", "atomic"], checked_accounts: bool = False
 ) -> "Callable[[Callable[[Posting, Bank], Applied]], Strategy]":
     """Make a strategy of a function that applies a posting."""
 
     def decorate(function: "Callable[[Posting, Bank], Applied]") -> Strategy:
-        return Strategy(function.__name__, function, transaction, claims)
+        return Strategy(function.__name__, function, transaction, claims, checked_accounts)
 
     return decorate
 

@@ -20,7 +20,7 @@ CLAIMS = claims(read_committed=Safe, repeatable_read=Aborts, serializable=Aborts
 def row_lock(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting under the rows' locks."""
     with bank.transaction():
-        seen = bank.read(posting, locked=True)
+        seen = bank.read_locked(posting)
         posting.check(seen)
         bank.wait_window()
         return bank.write_absolute(posting, seen)
