@@ -14,8 +14,10 @@ import uvloop
 
 from racelab_loadgen.arrivals.registry import all_arrivals, catalog
 from racelab_loadgen.errors import LoadError
+from racelab_loadgen.fields import METHODS_WITHOUT_BODY, Head
 from racelab_loadgen.plan import CHOICES, DEFAULT_FORM, Plan
 from racelab_loadgen.run import Options, Report, Run
+from racelab_loadgen.summary import told
 from racelab_loadgen.target import Target
 from racelab_loadgen.version import VERSION
 
@@ -27,11 +29,22 @@ Examples:
   300 requests from 20 clients, against a bank of your own:
     racelab-load run --url https://localhost:8443/bank/deposit/atomic_only/ --ca-file root.crt \\
       --account 1 --requests 300 --concurrency 20
-  Batches of 20 whose last bytes arrive in one packet, against any form:
-    racelab-load run --url https://shop.test/redeem --form 'code=SAVE10&try={operation}' \\
-      --arrival single-packet --requests 100 --concurrency 20
+  One coupon, 20 times, in one packet, with the cookies of a session:
+    racelab-load run --url https://shop.test/redeem --form 'code=SAVE10&csrfmiddlewaretoken=TOKEN' \\
+      --header 'Cookie: sessionid=ID; csrftoken=TOKEN' --header 'Referer: https://shop.test/' --ok 302 \\
+      --arrival single-packet --requests 20 --concurrency 20
+  JSON, against a server with a certificate of its own making:
+    racelab-load run --url https://localhost:8443/api/orders --insecure --body '{"order": {operation}}' \\
+      --header 'Content-Type: application/json' --arrival single-packet --requests 20 --concurrency 20
   Ten seconds, the summary as JSON, the history kept:
     racelab-load run --url https://localhost:8443/ --duration-seconds 10 --json --history run.ndjson
+
+\b
+An answer counts as
+  ok    2xx, unless it is JSON with an `outcome` other than "applied"
+  fail  4xx but 408, and what was never sent
+  info  all else, for nobody knows: 3xx, 408, 5xx, a timeout, a broken connection
+With --ok, its statuses are ok instead, and every other under 500 but 408 is fail.
 """
 
 PLAN_EXAMPLES = """\b
@@ -44,7 +57,15 @@ Examples:
 def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--form", default=DEFAULT_FORM, show_default=True, help="Form body."),
+            click.option(
+                "--form",
+                help=f"Form body, with {{account}}, {{amount}}, {{operation}} filled in. [default: {DEFAULT_FORM}]",
+            ),
+            click.option(
+                "--body",
+                metavar="TEMPLATE|@FILE",
+                help="Any other body, instead of --form: the same are filled in, all other braces are left alone.",
+            ),
             click.option("--requests", type=click.IntRange(1), help="Operations of all generators together."),
             click.option(
                 "--concurrency",
@@ -84,7 +105,15 @@ def cli() -> None:
 
 
 @cli.command(epilog=RUN_EXAMPLES)
-@click.option("--url", required=True, help="Where to POST: https://, or http:// for HTTP/2 without TLS.")
+@click.option("--url", required=True, help="Where to send: https://, or http:// for HTTP/2 without TLS.")
+@click.option("--method", default="POST", show_default=True, help="HTTP method. GET and HEAD send no body by default.")
+@click.option(
+    "--header",
+    "headers",
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="A header of every request, instead of our own of that name; repeatable.",
+)
 @_plan_options
 @click.option("--duration-seconds", type=click.FloatRange(0, min_open=True), help="Send for so long.")
 @click.option(
@@ -98,6 +127,15 @@ def cli() -> None:
     "--ca-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Certificate authority of the target (PEM). Default: the system's.",
+)
+@click.option("--insecure", is_flag=True, help="Take any certificate of the target.")
+@click.option(
+    "--ok",
+    "accepted",
+    metavar="STATUS",
+    type=click.IntRange(200, 599),
+    multiple=True,
+    help="A status that means success, instead of 2xx; repeatable.",
 )
 @click.option(
     "--timeout-seconds",
@@ -117,7 +155,11 @@ def cli() -> None:
 def run(
     *,
     url: str,
+    method: str,
+    headers: tuple[str, ...],
     ca_file: Path | None,
+    insecure: bool,
+    accepted: tuple[int, ...],
     arrival: str,
     timeout_seconds: float,
     duration_seconds: float | None,
@@ -138,15 +180,22 @@ def run(
         raise click.UsageError("--auditor and --run belong together")
     if auditor is not None and plan["accounts"]:
         raise click.UsageError("--account is for runs without --auditor: with one, the accounts come from its run")
+    if insecure and ca_file is not None:
+        raise click.UsageError("give either --ca-file or --insecure, which verifies nothing")
+    if method in METHODS_WITHOUT_BODY and plan["form"] is None and plan["body"] is None:
+        plan["body"] = ""
     try:
+        planned = _plan(**plan)
+        head = Head.parse(method, headers, has_body=planned.has_body)
         options = Options(
-            target=Target.parse(url, ca_file),
-            plan=_plan(**plan),
+            target=Target.parse(url, ca_file, head=head, verified=not insecure),
+            plan=planned,
             arrival=arrival,
             timeout_seconds=timeout_seconds,
             duration_seconds=duration_seconds,
             auditor=(auditor, run_key, _token()) if auditor is not None and run_key is not None else None,
             history=history,
+            accepted=frozenset(accepted),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -156,7 +205,7 @@ def run(
     except OSError as error:
         # Control calls and the target have their own errors: what is left is the disk.
         raise LoadError(f"the history cannot be written: {error}") from error
-    click.echo(json.dumps(report.summary) if as_json else _told(report.summary))
+    click.echo(json.dumps(report.summary) if as_json else told(report.summary))
     if report.fault is not None:
         raise report.fault
     return 0
@@ -218,8 +267,21 @@ async def _perform(options: Options) -> Report:
     return await Run(options).perform()
 
 
-def _plan(*, accounts: tuple[int, ...], **fields: Any) -> Plan:
-    return Plan(accounts=accounts or (1,), **fields)
+def _plan(*, accounts: tuple[int, ...], form: str | None, body: str | None, **fields: Any) -> Plan:
+    if form is not None and body is not None:
+        raise ValueError("give either --form or --body")
+    text = _read(body[1:]) if body is not None and body.startswith("@") else body
+    return Plan(accounts=accounts or (1,), form=DEFAULT_FORM if form is None else form, text=text, **fields)
+
+
+def _read(name: str) -> str:
+    """Read a body from a file, byte for byte; raises ValueError."""
+    try:
+        return Path(name).read_bytes().decode()
+    except OSError as error:
+        raise ValueError(f"--body @{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--body @{name} holds no UTF-8 text: give it in UTF-8") from error
 
 
 def _token() -> str:
@@ -227,25 +289,3 @@ def _token() -> str:
     if not token:
         raise ValueError("--auditor needs its token in the environment variable RACELAB_TOKEN")
     return token
-
-
-def _told(summary: dict[str, Any]) -> str:
-    operations, latency = summary["operations"], summary["latency_milliseconds"]
-    streams = summary["maximum_concurrent_streams"]
-    lines = [
-        f"{operations['ok']} ok, {operations['fail']} fail, {operations['info']} info in {summary['seconds']:.3f} s",
-    ]
-    if summary["requests_per_second"] is not None:
-        lines.append(f"{summary['requests_per_second']:.1f} requests/s")
-    if latency["p50"] is not None:
-        lines.append(f"latency p50 {latency['p50']:.3f} ms, p99 {latency['p99']:.3f} ms")
-    if summary["cpu_microseconds_per_request"] is not None:
-        lines.append(f"{summary['cpu_microseconds_per_request']:.1f} µs of processor time per request")
-    if summary["answered_before_their_last_byte"]:
-        lines.append(
-            f"{summary['answered_before_their_last_byte']} were answered before their last byte: "
-            "the server does not wait for the whole body, so nothing arrived together"
-        )
-    lines.append(f"start skew {summary['start_skew_microseconds']} µs")
-    lines.append(f"{summary['connections']} connections, at most {streams} streams on each")
-    return "\n".join(lines)

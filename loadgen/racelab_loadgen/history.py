@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -37,30 +38,38 @@ class Answer(NamedTuple):
     error: str | None
 
 
-def judge(status: int, body: bytes) -> Answer:
+def judge(status: int, body: bytes, accepted: frozenset[int] = frozenset()) -> Answer:
     """Read an answer: 2xx is ok, 4xx fail, everything else leaves it open (info).
 
     A body that names another outcome than `applied` under 2xx contradicts its status, and leaves it open too. Servers
-    other than the bank answer without an outcome.
+    other than the bank answer without an outcome. Where `accepted` holds statuses, these are ok instead, whatever the
+    body says, and all others under 500 are fail; 408 and 5xx leave it open all the same.
     """
-    outcome = entry = None
-    if body[:1] == b"{":
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):
-            fields = {}
-        outcome, entry = fields.get("outcome"), fields.get("entry")
-        if not isinstance(outcome, str):
-            outcome = None
-        if not isinstance(entry, str):
-            entry = None
-    if 200 <= status < 300:
+    outcome, entry = _outcome(body)
+    if accepted:
+        if status in accepted:
+            return Answer("ok", outcome, entry, None)
+        if status < 500 and status not in UNKNOWN_STATUSES:
+            return Answer("fail", outcome, entry, None)
+    elif 200 <= status < 300:
         if outcome is None or outcome == "applied":
             return Answer("ok", outcome, entry, None)
         return Answer("info", outcome, entry, f"status {status} with outcome {outcome}")
-    if 400 <= status < 500 and status not in UNKNOWN_STATUSES:
+    elif 400 <= status < 500 and status not in UNKNOWN_STATUSES:
         return Answer("fail", outcome, entry, None)
     return Answer("info", outcome, entry, f"status {status}")
+
+
+def _outcome(body: bytes) -> tuple[str | None, str | None]:
+    """Read outcome and entry from a body in JSON; None where there is none."""
+    if body[:1] != b"{":
+        return None, None
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return None, None
+    outcome, entry = fields.get("outcome"), fields.get("entry")
+    return outcome if isinstance(outcome, str) else None, entry if isinstance(entry, str) else None
 
 
 @lru_cache(maxsize=1024)
@@ -72,11 +81,12 @@ class History:
     """Writes a history into a file and counts what it holds.
 
     Without a `path` the file is a temporary one without a name: nothing is left of it, however the process ends.
+    `accepted` is `judge`'s.
     `epoch_ns` added to a `perf_counter_ns` value gives Unix time on the clock that the history is told in. Writing
     raises OSError when the disk is full.
     """
 
-    def __init__(self, amount_cents: int, path: Path | None = None) -> None:
+    def __init__(self, amount_cents: int, path: Path | None = None, accepted: frozenset[int] = frozenset()) -> None:
         self.place = str(path) if path is not None else tempfile.gettempdir()
         self._file: FileIO
         if path is not None:
@@ -85,8 +95,11 @@ class History:
             self._file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115  # it is open as long as we are
         self._lines: list[str] = []
         self._amount_cents = amount_cents
+        self._accepted = accepted
         self.epoch_ns = 0
         self.counts: dict[Type, int] = {"ok": 0, "fail": 0, "info": 0}
+        # How many answers had which status.
+        self.statuses: Counter[int] = Counter()
         self.latencies = Latencies()
 
     @property
@@ -102,8 +115,9 @@ class History:
     def answered(self, exchange: Exchange, operation: Operation) -> None:
         """Record an operation whose answer is here."""
         status = exchange.status
-        kind, outcome, entry, error = judge(status, exchange.answer)
+        kind, outcome, entry, error = judge(status, exchange.answer, self._accepted)
         self.counts[kind] += 1
+        self.statuses[status] += 1
         begin_ns, end_ns = exchange.begin_ns, exchange.end_ns
         self.latencies.add((end_ns - begin_ns) // 1000)
         # The same as json.dumps would write, for a fifth of its time.

@@ -44,7 +44,11 @@ def splitmix64(seed: int, index: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A plan and one generator's share of it. `requests` None: endless. Raises ValueError where it makes no sense."""
+    """A plan and one generator's share of it. Raises ValueError where it makes no sense.
+
+    `requests` None: endless. `text`, where it is given, is sent instead of `form`: any body, in which only the known
+    placeholders mean something.
+    """
 
     accounts: tuple[int, ...] = (1,)
     requests: int | None
@@ -53,9 +57,10 @@ class Plan:
     seed: int = 0
     amount_cents: int = 100
     form: str = DEFAULT_FORM
+    text: str | None = None
     generator: int = 0
     generators: int = 1
-    _form: bytes = field(init=False, repr=False, compare=False)
+    _template: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.accounts:
@@ -66,7 +71,8 @@ class Plan:
             )
         if not 0 <= self.generator < self.generators:
             raise ValueError(f"generator {self.generator} of {self.generators}: allowed is 0 to {self.generators - 1}")
-        object.__setattr__(self, "_form", _compiled(self.form, self.amount_cents))
+        text = _checked_form(self.form) if self.text is None else self.text
+        object.__setattr__(self, "_template", _template(text, self.amount_cents))
 
     @property
     def positions(self) -> range:
@@ -97,9 +103,14 @@ class Plan:
         for batch in self.batches():
             yield from batch
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the bodies hold anything."""
+        return bool(self._template)
+
     def body(self, operation: Operation) -> bytes:
-        """Fill in the form."""
-        return self._form % {b"account": operation.account, b"operation": operation.number}
+        """Fill in the form, or the text."""
+        return self._template % {b"account": operation.account, b"operation": operation.number}
 
     def lines(self) -> Iterator[str]:
         """Give each operation as a line of JSON: operation, batch, account, body."""
@@ -124,19 +135,26 @@ class Plan:
         return total, sha256.hexdigest()
 
 
-def _compiled(form: str, amount_cents: int) -> bytes:
-    """Turn a form template into a bytes template for `%`; raises ValueError for an unknown placeholder."""
-    compiled = ""
-    for piece in re.split(r"(\{[^{}]*\})", form):
-        if not piece.startswith("{"):
-            compiled += piece.replace("%", "%%")
-        elif (name := piece[1:-1]) not in PLACEHOLDERS:
-            allowed = ", ".join(f"{{{allowed}}}" for allowed in PLACEHOLDERS)
-            raise ValueError(f"the form holds {piece}: allowed are {allowed}; write other braces as %7B and %7D")
-        elif name == "amount":
-            compiled += str(amount_cents)
-        else:
-            compiled += f"%({name})d"
-    if not compiled.isascii():
+def _checked_form(form: str) -> str:
+    """Give the form; raises ValueError for an unknown placeholder, and for what a form must percent-encode."""
+    allowed = [f"{{{name}}}" for name in PLACEHOLDERS]
+    for piece in re.findall(r"\{[^{}]*\}", form):
+        if piece not in allowed:
+            raise ValueError(
+                f"the form holds {piece}: allowed are {', '.join(allowed)}; write other braces as %7B and %7D, "
+                "or give a body that is no form with --body"
+            )
+    if not form.isascii():
         raise ValueError(f"the form {form!r} holds characters outside ASCII: percent-encode them")
-    return compiled.encode("ascii")
+    return form
+
+
+def _template(text: str, amount_cents: int) -> bytes:
+    """Turn a text with placeholders into a bytes template for `%`; all other braces stay."""
+    text = text.replace("%", "%%").replace("{amount}", str(amount_cents))
+    for name in ("account", "operation"):
+        text = text.replace(f"{{{name}}}", f"%({name})d")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("the body is no UTF-8 text: give it in UTF-8") from error

@@ -34,7 +34,10 @@ GARBAGE_THRESHOLD = 50_000
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What one run is. `auditor` is its URL, run key and token; None runs alone, at once."""
+    """What one run is. `auditor` is its URL, run key and token; None runs alone, at once.
+
+    `accepted` holds the statuses that mean success, where these are not 2xx.
+    """
 
     target: Target
     plan: Plan
@@ -43,6 +46,7 @@ class Options:
     duration_seconds: float | None = None
     auditor: tuple[str, str, str] | None = None
     history: Path | None = None
+    accepted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Run:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._history = History(options.plan.amount_cents, options.history)
+        self._history = History(options.plan.amount_cents, options.history, options.accepted)
         self._local_epoch_ns = time.time_ns() - perf_counter_ns()
         self._history.epoch_ns = self._local_epoch_ns
         self._preparing: asyncio.Task[Ready] | None = None
@@ -149,7 +153,9 @@ class Run:
         summary = {
             "url": self._options.target.url,
             "arrival": self._options.arrival,
+            "certificate_verified": self._options.target.certificate_verified,
             "operations": dict(history.counts),
+            "statuses": {str(status): count for status, count in sorted(history.statuses.items())},
             "seconds": round(seconds, 6),
             "requests_per_second": round(total / seconds, 1) if seconds and total else None,
             "latency_milliseconds": {

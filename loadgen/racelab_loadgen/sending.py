@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from racelab_loadgen import frames
 from racelab_loadgen.frames import ErrorCode, pack_header
-from racelab_loadgen.headers import DEFAULT_TABLE_BYTES, EMPTY_TABLE
+from racelab_loadgen.headers import DEFAULT_TABLE_BYTES, EMPTY_TABLE, UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ class SendingSide(asyncio.Protocol):
 
     def __init__(self, headers: RequestHeaders) -> None:
         self._request_headers = headers
-        # The header block of the next POST: the first one differs from those that follow.
+        # The header block of the next request: the first one differs from those that follow.
         self._post_block: Callable[[int], bytes] = self._first_post_block
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -58,6 +58,11 @@ class SendingSide(asyncio.Protocol):
         if length > min(self._window_bytes, self._stream_window_bytes, self._frame_bytes) or size > self._frame_bytes:
             self._post_in_pieces(stream_id, exchange, block)
             return
+        if not length:
+            flags = frames.END_HEADERS | frames.END_STREAM
+            self._out.append(frames.frame(frames.HEADERS, flags, stream_id, block))
+            self._flush_soon()
+            return
         # Everything fits: two frames, one piece. This is the way nearly every request takes.
         self._window_bytes -= length
         self._out.append(
@@ -70,9 +75,13 @@ class SendingSide(asyncio.Protocol):
             self._flush_soon()
 
     def hold(self, exchange: Exchange) -> None:
-        """Send a request without the last byte of its body."""
+        """Send a request without the last byte of its body, or without its end where the body is empty.
+
+        An edge that is told of a length of 0 waits for nothing: Caddy and others pass such a request on at once.
+        """
         exchange.held = True
-        self._post_in_pieces(self._open(exchange), exchange, self._post_block(len(exchange.body)))
+        block = self._post_block(len(exchange.body) or UNTOLD)
+        self._post_in_pieces(self._open(exchange), exchange, block)
 
     def release(self, now_ns: int) -> None:
         """Send the last bytes of all held requests in one write."""

@@ -17,6 +17,8 @@ from racelab_loadgen.version import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from racelab_loadgen.fields import Head
+
 CONNECT_TIMEOUT_SECONDS = 10.0
 # A peer that does not say goodbye is not waited for.
 SHUTDOWN_TIMEOUT_SECONDS = 0.5
@@ -26,7 +28,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True)
 class Target:
-    """One URL that is posted to. `tls` is None for http://, where HTTP/2 is spoken without negotiation (h2c)."""
+    """The URL that requests go to. `tls` is None for http://, where HTTP/2 is spoken without negotiation (h2c)."""
 
     url: str
     host: str
@@ -35,8 +37,11 @@ class Target:
     tls: ssl.SSLContext | None = field(repr=False)
 
     @classmethod
-    def parse(cls, url: str, ca_file: Path | None = None) -> Target:
-        """Check a URL and load the certificate authority; raises ValueError with what is allowed."""
+    def parse(cls, url: str, ca_file: Path | None = None, *, head: Head | None = None, verified: bool = True) -> Target:
+        """Check a URL and load the certificate authority; raises ValueError with what is allowed.
+
+        `verified` False: whatever certificate the target shows is taken.
+        """
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS:
             raise ValueError(f"{url!r} has scheme {parts.scheme!r}: give an https:// URL, or http:// for h2c")
@@ -46,8 +51,14 @@ class Target:
             raise ValueError(f"{url!r} holds a space or a character outside ASCII: percent-encode it")
         port = parts.port or DEFAULT_PORTS[parts.scheme]
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = RequestHeaders(parts.scheme, parts.netloc, path, f"racelab-load/{VERSION}")
-        return cls(url, parts.hostname, port, headers, _tls(ca_file) if parts.scheme == "https" else None)
+        headers = RequestHeaders(parts.scheme, parts.netloc, path, f"racelab-load/{VERSION}", head)
+        tls = _tls(ca_file, verified=verified) if parts.scheme == "https" else None
+        return cls(url, parts.hostname, port, headers, tls)
+
+    @property
+    def certificate_verified(self) -> bool | None:
+        """Whether the target's certificate is verified; None where there is none."""
+        return None if self.tls is None else self.tls.verify_mode == ssl.CERT_REQUIRED
 
     async def connect(self) -> Connection:
         """Open a connection and wait for the peer's settings; raises TargetError."""
@@ -69,7 +80,7 @@ class Target:
         except ssl.SSLCertVerificationError as error:
             raise TargetError(
                 f"{self.url}: its certificate is not trusted ({error.verify_message}): "
-                "give its certificate authority with --ca-file",
+                "give its certificate authority with --ca-file, or take any certificate with --insecure",
                 lasting=True,
             ) from error
         except TimeoutError as error:
@@ -128,7 +139,7 @@ class WarmUp(Quiet):
 
 
 async def warm_up(connection: Connection, requests: int) -> None:
-    """Measure nothing and change nothing: one PING and a few `GET /`, so that the first POST meets a warm path.
+    """Measure nothing and change nothing: one PING and a few `GET /`, so that the first request meets a warm path.
 
     A target that does not answer them in time is used all the same.
     """
@@ -149,11 +160,14 @@ async def warm_up(connection: Connection, requests: int) -> None:
             connection.cancel(stream_id, "the warm-up is over")
 
 
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
+def _tls(ca_file: Path | None, *, verified: bool) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
     except OSError as error:
         raise ValueError(f"{ca_file} holds no certificate authority in PEM form: {error}") from error
+    if not verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])
     return context

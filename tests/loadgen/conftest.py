@@ -30,6 +30,29 @@ https://localhost:%(port)d {
 	header Racelab-Replica edge
 	respond /refuse `{"outcome": "refused", "reason": "the floor"}` 422
 	respond /fail "upstream is gone" 502
+	handle /redeem {
+		# Redirects to the new page when all is right, as form pages do, and shows the form again when it is not.
+		@right {
+			method POST
+			header Cookie sessionid=s3cret
+			header Referer https://localhost/
+			expression `{http.request.body} == "code=SAVE10"`
+		}
+		redir @right /thanks 303
+		respond "the form again" 200
+	}
+	handle /echo {
+		header Racelab-Replica "{http.request.method} {http.request.host} {http.request.body}"
+		respond "echo"
+	}
+	handle /waiting {
+		reverse_proxy http://localhost:%(plain)d {
+			request_buffers 64KB
+		}
+	}
+	handle /hasty {
+		respond "I read no body"
+	}
 	respond `{"outcome": "applied", "entry": "e-1"}`
 }
 http://localhost:%(plain)d {

@@ -29,8 +29,18 @@ class Request:
     """A request, as far as it has come."""
 
     stream_id: int
-    headers: dict[bytes, bytes]
+    fields: list[tuple[bytes, bytes]]
     body: bytes = b""
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The last field of each name."""
+        return dict(self.fields)
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether it only warms the connection up."""
+        return self.headers[b":method"] == b"GET" and self.headers[b":path"] == b"/"
 
 
 class Script:
@@ -43,10 +53,10 @@ class Script:
         """A handshake is done and the settings are sent."""
 
     def headers(self, connection: ServerConnection, request: Request) -> None:
-        """The header block of a POST is here."""
+        """The header block of a request is here; those of the warm-up do not count."""
 
     def whole(self, connection: ServerConnection, request: Request) -> None:
-        """A whole POST is here."""
+        """A whole request is here."""
         connection.answer(request)
 
 
@@ -127,9 +137,9 @@ class ServerConnection(asyncio.Protocol):
             if getattr(event, "stream_id", None) in self.given_up:
                 continue
             if isinstance(event, h2.events.RequestReceived):
-                request = Request(event.stream_id, dict(event.headers))
+                request = Request(event.stream_id, event.headers)
                 self.requests[event.stream_id] = request
-                if request.headers[b":method"] == b"POST":
+                if not request.warms_up:
                     self.posts += 1
                     self.server.script.headers(self, request)
             elif isinstance(event, h2.events.DataReceived):
@@ -137,7 +147,7 @@ class ServerConnection(asyncio.Protocol):
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, h2.events.StreamEnded):
                 request = self.requests[event.stream_id]
-                if request.headers[b":method"] == b"GET":
+                if request.warms_up:
                     self.answer(request, body=b"warm")
                 else:
                     self.server.bodies.append(request.body)
@@ -218,7 +228,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        """Where to POST."""
+        """Where to send."""
         return f"https://localhost:{self.port}/bank/deposit/atomic_only/"
 
     @property

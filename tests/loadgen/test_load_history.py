@@ -42,6 +42,24 @@ def test_an_answer_is_ok_fail_or_info(status: int, body: bytes, kind: str) -> No
     assert judge(status, body).type == kind
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (302, b"", "ok"),
+        (302, b'{"outcome": "refused"}', "ok"),
+        (200, b"the form again", "fail"),
+        (303, b"", "fail"),
+        (403, b"", "fail"),
+        (408, b"", "info"),
+        (503, b"", "info"),
+    ],
+)
+def test_with_accepted_statuses_these_are_ok_and_all_others_that_are_sure_are_fail(
+    status: int, body: bytes, kind: str
+) -> None:
+    assert judge(status, body, frozenset({302})).type == kind
+
+
 @given(st.integers(200, 599), st.binary(max_size=60))
 def test_no_answer_breaks_the_judgement(status: int, body: bytes) -> None:
     assert judge(status, b"{" + body).type in {"ok", "fail", "info"}

@@ -104,10 +104,34 @@ def test_the_form_is_filled_in() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ('{"account": {account}, "tags": {}, "n": 5%}', b'{"account": 1, "tags": {}, "n": 5%}'),
+        ("{{operation}}{acount}%d%s%%", b"{2}{acount}%d%s%%"),
+        ("é{amount}\r\n", "é250\r\n".encode()),
+        ("", b""),
+    ],
+)
+def test_a_text_keeps_every_brace_but_the_known_placeholders(text: str, body: bytes) -> None:
+    plan = Plan(requests=3, text=text, amount_cents=250)
+    assert plan.body(plan.operation(2)) == body
+    assert plan.has_body == bool(text)
+
+
+@given(st.text(max_size=40))
+def test_a_text_without_placeholders_is_sent_as_it_is(text: str) -> None:
+    if any(name in text for name in ("{account}", "{amount}", "{operation}")):
+        return
+    plan = Plan(requests=1, text=text)
+    assert plan.body(plan.operation(0)) == text.encode()
+
+
+@pytest.mark.parametrize(
     ("fields", "told"),
     [
         ({"form": "a={acount}"}, "{acount}: allowed are {account}, {amount}, {operation}"),
         ({"form": "a=é"}, "percent-encode"),
+        ({"text": "\udcff"}, "no UTF-8"),
         ({"accounts": ()}, "at least one account"),
         ({"generator": 2, "generators": 2}, "generator 2 of 2: allowed is 0 to 1"),
         ({"concurrency": 0}, "concurrency is 0"),
