@@ -10,10 +10,15 @@ from bench.lab import lab
 from racelab_operator.catalog import catalog
 
 REPLICAS: Final = 3
-REQUESTS: Final = 600
+REQUESTS: Final = 300
 ROUNDS: Final = 3
 ACCOUNTS: Final = (1, 100)
 BASE: Final = "read_modify_write"
+
+
+def isolation(strategy: str) -> str:
+    """Return the weakest level that a strategy is for."""
+    return next(iter(catalog().strategies[strategy].claims["deposit"]))
 
 
 def measure() -> dict[str, dict[int, list[float]]]:
@@ -25,7 +30,9 @@ def measure() -> dict[str, dict[int, list[float]]]:
             for accounts in ACCOUNTS:
                 for name in names:
                     key, _ = bench.open_run(name, accounts)
-                    summary = bench.load(name, key, "--requests", str(REQUESTS), "--concurrency", "12")
+                    form = f"account={{account}}&amount={{amount}}&operation={{operation}}&isolation={isolation(name)}"
+                    size = ("--requests", str(REQUESTS), "--concurrency", "12")
+                    summary = bench.load(name, key, "--form", form, *size)
                     bench.audit(key)
                     if turn:  # the first round warms up
                         found[name][accounts].append(1 / summary["requests_per_second"])

@@ -90,12 +90,12 @@ def test_a_killed_database_ends_the_run_with_a_clear_message(home: Home) -> None
 
 
 def test_a_killed_replica_comes_back_and_the_step_ends_with_an_honest_verdict(home: Home) -> None:
-    process = home.start("run", home.experiment("row_lock", requests=1500, window=5), "--json", "-", "--quiet")
+    process = home.start("run", home.experiment("row_lock", requests=700, window=5), "--json", "-", "--quiet")
     record = home.loaded(process)
     kill(home.directory, "bank-1")
     out, err = process.communicate(timeout=90)
     (step,) = home.report(out)["steps"]
-    assert step["operations"]["ok"] + step["operations"]["fail"] + step["operations"]["info"] == 1500, err
+    assert step["operations"]["ok"] + step["operations"]["fail"] + step["operations"]["info"] == 700, err
     assert step["lost"] == 0
     assert step["verdict"] == "Confirmed", step["reason"]
     assert process.returncode == 0
