@@ -147,7 +147,7 @@ class Spec(_Model):
 
     scenario: ScenarioName
     """What a request does."""
-    strategies: Annotated[tuple[StrategyName, ...], _listed(16), AfterValidator(_without_repeats)]
+    strategies: Annotated[tuple[StrategyName, ...], _listed(64), AfterValidator(_without_repeats)]
     """The ways to do it that are compared."""
     isolation: Annotated[tuple[IsolationName, ...], _listed(16), AfterValidator(_without_repeats)] = ("read-committed",)
     """The isolation levels that each strategy is tried at."""
