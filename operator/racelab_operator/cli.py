@@ -11,6 +11,7 @@ from racelab_operator.cli_files import completion, init, report
 from racelab_operator.cli_lab import down, drift, status, up
 from racelab_operator.cli_options import examples
 from racelab_operator.cli_run import run, validate
+from racelab_operator.cli_threads import threads
 from racelab_operator.errors import InvalidFilesError, RacelabError
 from racelab_operator.interruption import Interruption
 from racelab_operator.platforms.local.errors import LabError
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, validate, init, report, up, down, status, drift, completion):
+for _command in (run, validate, init, report, up, down, status, drift, threads, completion):
     cli.add_command(_command)
 
 
