@@ -1,6 +1,7 @@
 """What every test may use: one real PostgreSQL for the session, and Django configured for it."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,8 @@ django.setup()
 
 
 def pytest_unconfigure() -> None:
-    """Leave nothing."""
-    if _SOCKETS.exists():
-        _SOCKETS.rmdir()
+    """Leave nothing, also when the server was killed with the session."""
+    shutil.rmtree(_SOCKETS, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
