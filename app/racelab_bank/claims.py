@@ -10,13 +10,11 @@ ISOLATIONS = ("read-committed", "repeatable-read", "serializable")
 
 
 class Anomaly(StrEnum):
-    """What can go wrong with money, by the field's standard terms. docs/anomalies.md defines each."""
+    """What strategies may claim to show, by the field's standard terms; docs/anomalies.md defines these and others."""
 
     LOST_UPDATE = "lost_update"
     HIDDEN_OVERDRAFT = "hidden_overdraft"
     VISIBLE_OVERDRAFT = "visible_overdraft"
-    TORN_WRITE = "torn_write"
-    DOUBLE_SPEND = "double_spend"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,10 @@ def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tupl
             strategy=strategy.name,
             window=_window(asked.window_milliseconds),
         )
-        applied = bank.apply(strategy, scenario.post(*asked.accounts, asked.amount_cents))
+        try:
+            applied = bank.apply(strategy, scenario.post(*asked.accounts, asked.amount_cents))
+        finally:
+            metrics.RETRIES.labels(scenario.name, strategy.name).inc(bank.retries)
     except InvalidField as error:
         return _answer(400, error.outcome, field=error.field, value=error.value, reason=str(error)), error.outcome
     except (MultiPartParserError, SuspiciousOperation) as error:
@@ -57,7 +60,6 @@ def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tupl
         return _answer(error.status, error.outcome, reason=str(error)), error.outcome
     except (DatabaseError, InterfaceError) as error:
         return _answer(503, "unavailable", reason=f"the database failed: {error}".strip()), "unavailable"
-    metrics.RETRIES.labels(scenario.name, strategy.name).inc(bank.retries)
     answer = _answer(
         200,
         "applied",

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-API_VERSION: Final = "racelab.dev/v1alpha1"
-KIND: Final = "RaceExperiment"
 MAXIMUM_STEPS: Final = 200
 MAXIMUM_CENTS: Final = 10**15
 

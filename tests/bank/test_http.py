@@ -7,8 +7,10 @@ import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from prometheus_client import REGISTRY
 
 from racelab_bank.auditor import runs
+from racelab_bank.ledger import Bank
 from racelab_bank.models import Account, Entry, Read, Run
 from racelab_bank.strategies import strategies
 
@@ -166,7 +168,6 @@ def test_the_isolation_level_asked_for_is_the_one_that_is_used(
     client: Client, open_run: Callable[..., Run], isolation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from racelab_bank.databases.postgresql import ALIASES
-    from racelab_bank.ledger import Bank
 
     levels: list[str] = []
 
@@ -188,3 +189,15 @@ def test_a_body_over_the_limit_is_a_wrong_request(client: Client) -> None:
     body = "a" * 70_000
     response = client.post("/bank/deposit/atomic_only/", body, content_type="application/x-www-form-urlencoded")
     assert (response.status_code, response.json()["outcome"]) == (400, "invalid")
+
+
+def test_retries_are_counted_also_when_they_end_in_a_conflict(
+    client: Client, open_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {"scenario": "deposit", "strategy": "version_check"}
+    before = REGISTRY.get_sample_value("racelab_bank_retries_total", labels) or 0
+    monkeypatch.setattr(Bank, "write_versioned", lambda *_: None)
+    monkeypatch.setattr("racelab_bank.ledger.time.sleep", lambda _: None)
+    response = post(client, strategy="version_check", account=Account.objects.get(run=open_run()).pk)
+    assert response.status_code == 409
+    assert REGISTRY.get_sample_value("racelab_bank_retries_total", labels) == before + 49

@@ -54,11 +54,6 @@ class Entry:
     read_at_microseconds: int | None
     written_at_microseconds: int
 
-    @property
-    def computed(self) -> bool:
-        """Whether the database computed the balance from what it replaced, so that nothing stale could be written."""
-        return self.balance_before_cents is None
-
 
 @dataclass(frozen=True, slots=True)
 class Install:

@@ -25,9 +25,7 @@ def register(run: Run, index: int) -> Run:
     if index >= run.generators:
         raise Contradiction(f"generator: given {index}, allowed 0 to {run.generators - 1}")
     registered = Generator.objects.get(run=run, index=index).registered
-    if registered and run.gate != Run.Gate.WAITING:
-        return run
-    if registered and not _expired(run):
+    if registered and (run.gate != Run.Gate.WAITING or not _expired(run)):
         return run
     with transaction.atomic():
         run = Run.objects.select_for_update().get(pk=run.pk)

@@ -9,7 +9,6 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from racelab_bank.claims import ISOLATIONS
-from racelab_bank.form import MAXIMUM_AMOUNT_CENTS
 from racelab_bank.models import Account, Generator, Run
 from racelab_bank.scenarios import scenarios
 from racelab_bank.strategies import strategies
@@ -122,8 +121,6 @@ def _check_names(asked: RunRequest) -> None:
     ):
         if given not in allowed:
             raise UnknownName(f"{field}: given {given!r}, allowed {', '.join(allowed)}")
-    if abs(asked.opening_cents) > 1_000 * MAXIMUM_AMOUNT_CENTS:
-        raise UnknownName(f"opening_cents: given {asked.opening_cents}, allowed at most {1_000 * MAXIMUM_AMOUNT_CENTS}")
 
 
 def describe(run: Run) -> dict[str, Any]:
