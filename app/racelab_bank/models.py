@@ -7,6 +7,7 @@ Entries and installs have no foreign key in the database: its row locks would ch
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
@@ -24,6 +25,14 @@ class TransactionIdField(_TextField):
     def db_type(self, connection: Any) -> str:  # noqa: ARG002 - the signature is Django's
         """Return the column type."""
         return "xid8"
+
+
+class SnapshotField(_TextField):
+    """A `pg_snapshot`: which transactions a statement could see. psycopg reads it as text."""
+
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002 - the signature is Django's
+        """Return the column type."""
+        return "pg_snapshot"
 
 
 class CurrentTransaction(models.Func):
@@ -50,6 +59,7 @@ class Run(models.Model):
     isolation = models.CharField(max_length=20)
     opening_cents = models.BigIntegerField()
     minimum_cents = models.BigIntegerField()
+    price_cents = models.BigIntegerField(null=True)
     accounts = models.PositiveIntegerField()
     generators = models.PositiveIntegerField()
     labels = models.JSONField(default=dict)
@@ -90,8 +100,20 @@ class Generator(models.Model):
 
 
 class Account(models.Model):
-    """A balance, and which entry wrote it. `head` of a fresh account is an opening id that no entry has."""
+    """A balance, and which entry wrote it. `head` of a fresh account is an opening id that no entry has.
 
+    `derived`: no balance is kept; it is the opening plus the sum of the entries. `user` logs in and withdraws from it.
+    """
+
+    class Kind(models.TextChoices):
+        """What the number stands for."""
+
+        MONEY = "money"
+        ITEM = "item"  # its price
+        CODE = "code"  # how often a discount code may still be used
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.MONEY, db_default=Kind.MONEY.value)
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="account")
     run = models.ForeignKey(Run, models.CASCADE, related_name="account_set")
     owner = models.BigIntegerField(null=True)
     opening_cents = models.BigIntegerField()
@@ -101,11 +123,16 @@ class Account(models.Model):
     head = models.UUIDField(default=uuid.uuid4)
     checked = models.BooleanField(default=False, db_default=False)
     unique_owner = models.BooleanField(default=False, db_default=False)
+    derived = models.BooleanField(default=False, db_default=False)
     closed = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "account"
         constraints = (
+            models.CheckConstraint(
+                condition=models.Q(derived=False) | models.Q(balance_cents=models.F("opening_cents")),
+                name="derived_keeps_no_balance",
+            ),
             models.CheckConstraint(
                 condition=models.Q(checked=False) | models.Q(balance_cents__gte=models.F("minimum_cents")),
                 name="checked_floor",
@@ -120,6 +147,7 @@ class Entry(models.Model):
     """One leg of one applied posting. Append-only.
 
     `previous` (the head that was read) and `balance_before_cents` are null where the database computed the balance.
+    `snapshot` is set where the balance is derived: what its SUM could see.
     """
 
     sequence = models.BigAutoField(primary_key=True)
@@ -137,13 +165,19 @@ class Entry(models.Model):
     replica = models.CharField(max_length=100)
     worker = models.CharField(max_length=50)
     strategy = models.CharField(max_length=50)
+    snapshot = SnapshotField(null=True)
     read_at_microseconds = models.BigIntegerField(null=True)
     written_at_microseconds = models.BigIntegerField()
 
     class Meta:
         db_table = "entry"
+        verbose_name = "transaction"  # as the older systems call it, in the admin
         constraints = (models.UniqueConstraint(fields=["key", "leg"], name="entry_leg_once"),)
-        indexes = (models.Index(fields=["transaction"], name="entry_by_transaction"),)
+        indexes = (
+            models.Index(fields=["transaction"], name="entry_by_transaction"),
+            # Only for entries that are summed: other strategies' entries cost nothing here.
+            models.Index(fields=["account"], name="entry_of_derived", condition=models.Q(snapshot__isnull=False)),
+        )
 
 
 class Install(models.Model):
@@ -169,9 +203,11 @@ class Read(models.Model):
     entry = models.UUIDField()
     account = models.ForeignKey(Account, models.DO_NOTHING, db_column="account", db_constraint=False)
     seen_head = models.UUIDField()
+    transaction = TransactionIdField(db_default=CurrentTransaction())
 
     class Meta:
         db_table = "read"
+        indexes = (models.Index(fields=["transaction"], name="read_by_transaction"),)
 
 
 class Operation(models.Model):

@@ -18,7 +18,15 @@ RACELAB_ROLE = os.environ.get("RACELAB_ROLE", "bank")
 # Three aliases of one database that differ only in the isolation level of their transactions.
 DATABASES = database_aliases(DATABASE_URL)
 
-INSTALLED_APPS = ["django.contrib.contenttypes", "racelab_bank"]
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "racelab_bank",
+]
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "racelab_bank.auditor.urls" if RACELAB_ROLE == "auditor" else "racelab_bank.urls"
 ALLOWED_HOSTS = ["*"]  # the edge and the cluster's Services decide who gets here

@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What an account says. `head` is the entry that wrote the balance, or the opening id of a fresh account."""
+    """What an account says. `head` is the entry that wrote the balance, or the opening id of a fresh account.
+
+    Accounts of one `owner` back each other. `derived`: no balance is kept, it is the opening plus the entries' sum.
+    """
 
     id: int
     opening_cents: int
     balance_cents: int
     minimum_cents: int
     head: UUID
+    owner: int | None = None
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,15 @@ class Install:
     old_balance_cents: int
     new_balance_cents: int
     transaction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What else the operation of `entry` read: the `seen_head` of an account that it checked before it wrote."""
+
+    entry: UUID
+    account: int
+    seen_head: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,7 @@ class History:
     installs: Sequence[Install]
     operations: Sequence[Operation]
     histories: Histories
+    reads: Sequence[Read] = ()
 
     @cached_property
     def timelines(self) -> Mapping[int, Timeline]:

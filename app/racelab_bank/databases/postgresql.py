@@ -129,3 +129,24 @@ DROP FUNCTION racelab_append_only();
 DROP FUNCTION racelab_record_install();
 DROP FUNCTION racelab_refuse_closed();
 """
+
+#: No request opens an account in a run that is closed. The lock on the run makes closing wait for those before it.
+OPENING_TRIGGER: Final = f"""
+CREATE FUNCTION racelab_refuse_opening() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    closed timestamptz;
+BEGIN
+    SELECT closed_at INTO closed FROM run WHERE id = NEW.run_id FOR KEY SHARE;
+    IF closed IS NOT NULL THEN
+        RAISE EXCEPTION 'the run of this account is closed' USING ERRCODE = '{RUN_CLOSED}';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER refuse_opening BEFORE INSERT ON account FOR EACH ROW EXECUTE FUNCTION racelab_refuse_opening();
+"""  # noqa: S608 - the one value put in is our own error code
+
+DROP_OPENING_TRIGGER: Final = """
+DROP TRIGGER refuse_opening ON account;
+DROP FUNCTION racelab_refuse_opening();
+"""
