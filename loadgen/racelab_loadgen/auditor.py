@@ -1,4 +1,4 @@
-"""Control calls to the auditor: the accounts of a run, the gate, and the upload of a history."""
+"""Control calls to the auditor: the accounts or owners of a run, the gate, and the upload of a history."""
 
 from __future__ import annotations
 
@@ -67,12 +67,26 @@ class Auditor:
         await self._client.aclose()
 
     async def accounts(self) -> tuple[int, ...]:
-        """Ask for the ids of the run's accounts."""
+        """Ask for the ids of the run's accounts; those of one target follow each other."""
         answer = await self._call("GET", self._run)
-        accounts = _json(answer).get("accounts")
+        fields = _json(answer)
+        accounts = fields.get("accounts")
+        if accounts == [] and fields.get("targets"):
+            raise AuditorError(
+                f"{answer.url} has no accounts, but {fields['targets']} owners without one: give a --form or --body "
+                "with {owner}, and without {account} and {other}"
+            )
         if not isinstance(accounts, list) or not accounts or not all(isinstance(account, int) for account in accounts):
             raise AuditorError(f"{answer.url} answered without accounts: {answer.text[:200]}")
         return tuple(accounts)
+
+    async def targets(self) -> int:
+        """Ask how many targets the run was opened with."""
+        answer = await self._call("GET", self._run)
+        targets = _json(answer).get("targets")
+        if not isinstance(targets, int) or targets < 1:
+            raise AuditorError(f"{answer.url} answered without targets: {answer.text[:200]}")
+        return targets
 
     async def ask_gate(self, generator: int) -> tuple[httpx.Response, Stopwatch]:
         """Register at the gate, or ask again; 409 is an answer like any other."""

@@ -15,14 +15,29 @@ import uvloop
 from racelab_loadgen.arrivals.registry import all_arrivals, catalog
 from racelab_loadgen.errors import LoadError
 from racelab_loadgen.fields import METHODS_WITHOUT_BODY, Head
-from racelab_loadgen.plan import CHOICES, DEFAULT_FORM, Plan
+from racelab_loadgen.plan import CHOICES, OTHERS, Plan
 from racelab_loadgen.run import Options, Report, Run
 from racelab_loadgen.summary import told
 from racelab_loadgen.target import Target
+from racelab_loadgen.templates import DEFAULT_FORM
 from racelab_loadgen.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+# They stand in for the accounts of the auditor's run until these are known: enough for every --other.
+STAND_INS = (1, 2)
+
+PLACEHOLDER_HELP = """\b
+--form and --body are filled in with
+  {account}    an account, chosen by --target
+  {other}      its second account, chosen by --other
+  {owner}      instead of both, for what has no account yet: an owner, 1 to the number of the run's targets;
+               without --auditor an --account
+  {amount}     --amount-cents
+  {operation}  the number of the operation, from 0
+  {run}        --run; percent-encoded in a form
+"""
 
 RUN_EXAMPLES = """\b
 Examples:
@@ -36,10 +51,14 @@ Examples:
   JSON, against a server with a certificate of its own making:
     racelab-load run --url https://localhost:8443/api/orders --insecure --body '{"order": {operation}}' \\
       --header 'Content-Type: application/json' --arrival single-packet --requests 20 --concurrency 20
+  Transfers between three accounts, each to another one:
+    racelab-load run --url https://localhost:8443/transfer --form 'from={account}&to={other}&amount={amount}' \\
+      --other random --account 1 --account 2 --account 3 --requests 300 --concurrency 20
   Ten seconds, the summary as JSON, the history kept:
     racelab-load run --url https://localhost:8443/ --duration-seconds 10 --json --history run.ndjson
+"""
 
-\b
+ANSWER_HELP = """\b
 An answer counts as
   ok    2xx, unless it is JSON with an `outcome` other than "applied"
   fail  4xx but 408, and what was never sent
@@ -51,6 +70,7 @@ PLAN_EXAMPLES = """\b
 Examples:
   racelab-load plan --requests 300 --seed 7
   racelab-load plan --requests 300 --seed 7 --concurrency 20 --target batch --account 1 --account 2 --operations
+  racelab-load plan --requests 300 --form 'code={account}&item={other}' --other pair --target batch --accounts 6
 """
 
 
@@ -59,7 +79,7 @@ def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option(
                 "--form",
-                help=f"Form body, with {{account}}, {{amount}}, {{operation}} filled in. [default: {DEFAULT_FORM}]",
+                help=f"Form body, with {{account}}, {{amount}} and others (below) filled in. [default: {DEFAULT_FORM}]",
             ),
             click.option(
                 "--body",
@@ -81,6 +101,14 @@ def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="Account of an operation: seeded, or one after the other for each batch.",
             ),
+            click.option(
+                "--other",
+                type=click.Choice(OTHERS),
+                default="none",
+                show_default=True,
+                help="Second account of an operation. random: seeded, among the other accounts. pair, swap: accounts "
+                "are given in pairs, and it is the second of the pair; with swap a seeded coin decides which is which.",
+            ),
             click.option("--amount-cents", type=click.IntRange(1), default=100, show_default=True, help="Amount."),
             click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the plan."),
             click.option("--generator", type=click.IntRange(0), default=0, show_default=True, help="This generator."),
@@ -90,7 +118,7 @@ def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "accounts",
                 type=click.IntRange(1),
                 multiple=True,
-                help="An account to use; repeatable. Default 1, or the accounts of the auditor's run.",
+                help="An account to use, or an owner; repeatable. Default 1, or those of the auditor's run.",
             ),
         )
     ):
@@ -104,7 +132,7 @@ def cli() -> None:
     """Release HTTP/2 requests at the same moment, and record what became of each."""
 
 
-@cli.command(epilog=RUN_EXAMPLES)
+@cli.command(epilog=f"{RUN_EXAMPLES}\n{PLACEHOLDER_HELP}\n{ANSWER_HELP}")
 @click.option("--url", required=True, help="Where to send: https://, or http:// for HTTP/2 without TLS.")
 @click.option("--method", default="POST", show_default=True, help="HTTP method. GET and HEAD send no body by default.")
 @click.option(
@@ -145,7 +173,11 @@ def cli() -> None:
     help="How long an operation may take; then nobody knows what became of it.",
 )
 @click.option("--auditor", help="URL of the auditor: take accounts and start from there, upload the history there.")
-@click.option("--run", "run_key", help="Key of the auditor's run. The token comes from RACELAB_TOKEN.")
+@click.option(
+    "--run",
+    "run_key",
+    help="Key of the auditor's run, also for {run}. The auditor's token comes from RACELAB_TOKEN.",
+)
 @click.option(
     "--history",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -171,8 +203,9 @@ def run(
 ) -> int:
     """Send operations to a URL.
 
-    Exit codes: 0 done; 2 wrong use; 3 the gate failed, the auditor or the target could not be reached, or the upload
-    failed. SIGTERM and SIGINT stop sending, wait up to 5 s for answers, upload, and exit 0.
+    Exit codes: 0 done; 2 wrong use; 3 the gate failed, the auditor or the target could not be reached, the run's
+    accounts do not fit the flags, or the upload failed. SIGTERM and SIGINT stop sending, wait up to 5 s for answers,
+    upload, and exit 0.
     """
     if (plan["requests"] is None) == (duration_seconds is None):
         raise click.UsageError("give either --requests or --duration-seconds")
@@ -180,12 +213,14 @@ def run(
         raise click.UsageError("--auditor and --run belong together")
     if auditor is not None and plan["accounts"]:
         raise click.UsageError("--account is for runs without --auditor: with one, the accounts come from its run")
+    if auditor is not None:
+        plan["accounts"] = STAND_INS
     if insecure and ca_file is not None:
         raise click.UsageError("give either --ca-file or --insecure, which verifies nothing")
     if method in METHODS_WITHOUT_BODY and plan["form"] is None and plan["body"] is None:
         plan["body"] = ""
     try:
-        planned = _plan(**plan)
+        planned = _plan(**plan, run=run_key)
         head = Head.parse(method, headers, has_body=planned.has_body)
         options = Options(
             target=Target.parse(url, ca_file, head=head, verified=not insecure),
@@ -211,9 +246,10 @@ def run(
     return 0
 
 
-@cli.command(epilog=PLAN_EXAMPLES)
+@cli.command(epilog=f"{PLAN_EXAMPLES}\n{PLACEHOLDER_HELP}")
 @_plan_options
-@click.option("--accounts", "account_count", type=click.IntRange(1), help="Use accounts 1 to N.")
+@click.option("--accounts", "account_count", type=click.IntRange(1), help="Use accounts, or owners, 1 to N.")
+@click.option("--run", help="Key of a run, for {run}.")
 @click.option("--operations", is_flag=True, help="List the operations, one line of JSON each: what is hashed.")
 @click.option("--json", "as_json", is_flag=True, help="Print count and hash as JSON.")
 def plan(*, account_count: int | None, operations: bool, as_json: bool, **plan: Any) -> int:

@@ -118,11 +118,12 @@ class History:
         kind, outcome, entry, error = judge(status, exchange.answer, self._accepted)
         self.counts[kind] += 1
         self.statuses[status] += 1
+        account = "null" if operation.account is None else operation.account
         begin_ns, end_ns = exchange.begin_ns, exchange.end_ns
         self.latencies.add((end_ns - begin_ns) // 1000)
         # The same as json.dumps would write, for a fifth of its time.
         self._lines.append(
-            f'{{"operation": "{operation.number}", "type": "{kind}", "account": {operation.account}, '
+            f'{{"operation": "{operation.number}", "type": "{kind}", "account": {account}, '
             f'"amount_cents": {self._amount_cents}, "status": {status}, "outcome": {_quoted(outcome)}, '
             f'"entry": {"null" if entry is None else json.dumps(entry)}, "replica": {_quoted(exchange.replica)}, '
             f'"begin_microseconds": {(begin_ns + self.epoch_ns) // 1000}, '

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from racelab_loadgen.arrivals.registry import all_arrivals
 from racelab_loadgen.auditor import Auditor
 from racelab_loadgen.engine import Engine
+from racelab_loadgen.errors import AuditorError
 from racelab_loadgen.gate import until, wait_for_gate
 from racelab_loadgen.history import History
 
@@ -109,7 +110,7 @@ class Run:
         options = self._options
         plan = options.plan
         if auditor is not None:
-            plan = replace(plan, accounts=await auditor.accounts())
+            plan = await _planned(plan, auditor)
         engine = self._engine = Engine(options.target, plan, self._history, options.timeout_seconds)
         await engine.open()
         arrival = all_arrivals()[options.arrival](engine)
@@ -191,6 +192,15 @@ class Run:
         if self._engine is not None and not self._abandoned.done():
             self._engine.abandon("the run was stopped before the answer")
             self._abandoned.set_result(None)
+
+
+async def _planned(plan: Plan, auditor: Auditor) -> Plan:
+    """Give the plan on the accounts of the auditor's run, or on its owners; raises AuditorError."""
+    accounts = tuple(range(1, await auditor.targets() + 1)) if plan.names_owners else await auditor.accounts()
+    try:
+        return replace(plan, accounts=accounts)
+    except ValueError as error:
+        raise AuditorError(f"the accounts of the auditor's run do not fit the flags: {error}") from error
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class FakeAuditor:
     """
 
     accounts: list[int] = field(default_factory=lambda: [17, 18])
+    targets: int | None = 2
     generators: int = 1
     clock_ahead_microseconds: int = 0
     broken_uploads: int = 0
@@ -89,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.auditor.tokens.add(self.headers["Authorization"])
         if self.path == "/api/runs/run-1":
-            self._answer(200, {"key": "run-1", "accounts": self.auditor.accounts})
+            self._answer(200, {"key": "run-1", "accounts": self.auditor.accounts, "targets": self.auditor.targets})
         else:
             self._answer(404, {"detail": "no such run"})
 

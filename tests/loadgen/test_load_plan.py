@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from racelab_loadgen.plan import CHOICES, Plan, splitmix64
+from racelab_loadgen.templates import placeholders
 
 flags = st.fixed_dictionaries(
     {
@@ -120,7 +121,7 @@ def test_a_text_keeps_every_brace_but_the_known_placeholders(text: str, body: by
 
 @given(st.text(max_size=40))
 def test_a_text_without_placeholders_is_sent_as_it_is(text: str) -> None:
-    if any(name in text for name in ("{account}", "{amount}", "{operation}")):
+    if placeholders(text):
         return
     plan = Plan(requests=1, text=text)
     assert plan.body(plan.operation(0)) == text.encode()
@@ -132,6 +133,7 @@ def test_a_text_without_placeholders_is_sent_as_it_is(text: str) -> None:
         ({"form": "a={acount}"}, "{acount}: allowed are {account}, {amount}, {operation}"),
         ({"form": "a=é"}, "percent-encode"),
         ({"text": "\udcff"}, "no UTF-8"),
+        ({"text": "{run}", "run": "\udcff"}, "no UTF-8"),
         ({"accounts": ()}, "at least one account"),
         ({"generator": 2, "generators": 2}, "generator 2 of 2: allowed is 0 to 1"),
         ({"concurrency": 0}, "concurrency is 0"),
@@ -140,6 +142,24 @@ def test_a_text_without_placeholders_is_sent_as_it_is(text: str) -> None:
 def test_a_plan_that_makes_no_sense_is_refused_with_what_is_allowed(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
         Plan(**({"requests": 1} | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sha256"),
+    [
+        ({"requests": 300}, "e8541d983545e14cfe57effdfde3d487cba5b0eee31db71ecf6ccfc5968da517"),
+        (
+            {"accounts": tuple(range(1, 9)), "requests": 5000, "concurrency": 20, "seed": 7},
+            "2f89d092ab1068b6248ea76183296965a759b288411426aa7574c47de15120ac",
+        ),
+        (
+            {"accounts": (4, 9, 2), "requests": 1000, "concurrency": 7, "target": "batch", "text": '{"a": {account}}'},
+            "66f1bb4b04c3c4869d7e1c7030d5d4371a3d25cfa2f42b8b92587757b5004251",
+        ),
+    ],
+)
+def test_a_plan_has_the_hash_that_it_always_had(fields: dict[str, Any], sha256: str) -> None:
+    assert Plan(**fields).digest()[1] == sha256
 
 
 def test_an_endless_plan_has_no_hash() -> None:
