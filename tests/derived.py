@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 Catalog = Mapping[str, Any]
 
 # How the table abbreviates anomalies; `legend` explains.
-LETTERS = {"lost_update": "L", "hidden_overdraft": "H", "visible_overdraft": "O"}
+LETTERS = {"lost_update": "L", "hidden_overdraft": "H", "visible_overdraft": "O", "duplicate": "D", "write_skew": "W"}
 MARKS = "<!-- claims: made by `make generate` -->", "<!-- end of claims -->"
 
 
@@ -76,18 +76,18 @@ def cell(claim: Mapping[str, Any] | None) -> str:
 def legend() -> str:
     """Return what the table's letters mean."""
     return (
-        "L lost update, H hidden overdraft, O visible overdraft; *safe*: none of them; *aborts*: safe, because the "
-        "database refuses one of two overlapping operations (409)."
+        "L lost update, H hidden overdraft, O visible overdraft, D duplicate, W write skew; *safe*: none of them; "
+        "*aborts*: safe, because the database refuses one of two overlapping operations; –: it does not serve that."
     )
 
 
 def claims_table(bank: Catalog, isolation: str) -> str:
     """Return the claims at one isolation level as a Markdown table: strategies down, scenarios across."""
     scenarios = [scenario["name"] for scenario in bank["scenarios"]]
-    lines = [_row("Strategy", *scenarios, "What it does"), _row(*["---"] * (len(scenarios) + 2))]
+    lines = [_row("Strategy", *scenarios), _row(*["---"] * (len(scenarios) + 1))]
     for strategy in bank["strategies"]:
         cells = (cell(strategy["claims"].get(scenario, {}).get(isolation)) for scenario in scenarios)
-        lines.append(_row(f"`{strategy['name']}`", *cells, strategy["description"]))
+        lines.append(_row(f"`{strategy['name']}`", *cells))
     return "\n".join([*lines, "", legend()])
 
 
@@ -98,10 +98,16 @@ def claims_page(bank: Catalog) -> str:
         "# Claims",
         "",
         "Made by `make generate` from the code; do not edit. What each strategy claims on PostgreSQL when two",
-        "operations overlap on one account. `make test` performs every cell with two scripted connections",
+        "operations overlap. `make test` performs every cell with two scripted connections",
         "(tests/bank/test_claims.py), and `racelab run` judges experiments by it.",
         "",
         legend(),
+        "",
+        "## Strategies",
+        "",
+        _row("Strategy", "What it does"),
+        _row("---", "---"),
+        *(_row(f"`{strategy['name']}`", strategy["description"]) for strategy in bank["strategies"]),
     ]
     for scenario in bank["scenarios"]:
         parts += ["", f"## {scenario['name']}", "", scenario["description"], ""]

@@ -15,6 +15,8 @@ class Anomaly(StrEnum):
     LOST_UPDATE = "lost_update"
     HIDDEN_OVERDRAFT = "hidden_overdraft"
     VISIBLE_OVERDRAFT = "visible_overdraft"
+    DUPLICATE = "duplicate"
+    WRITE_SKEW = "write_skew"
 
 
 @dataclass(frozen=True, slots=True)

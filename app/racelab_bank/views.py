@@ -16,7 +16,7 @@ from racelab_bank.databases.postgresql import ALIASES
 from racelab_bank.errors import InvalidField, NotApplied
 from racelab_bank.ledger import Bank
 from racelab_bank.scenarios import Scenario, scenarios
-from racelab_bank.strategies import Strategy, strategies
+from racelab_bank.strategies import Strategy, serving, strategies
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -34,12 +34,15 @@ def operation(request: HttpRequest, scenario: str, strategy: str) -> HttpRespons
         return _named(_not_found("scenario", scenario, scenarios()))
     if found_strategy is None:
         return _named(_not_found("strategy", strategy, strategies()))
+    if not found_strategy.serves(found_scenario):
+        return _named(_not_found(f"strategy for {scenario}", strategy, serving(found_scenario)))
     with metrics.observed(scenario, strategy) as observed:
         response, observed.outcome = _apply(request, found_scenario, found_strategy)
     return _named(response)
 
 
 def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tuple[HttpResponse, str]:
+    bank = None
     try:
         asked = form.parse(request.POST, scenario.fields)
         bank = Bank(
@@ -48,24 +51,26 @@ def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tupl
             strategy=strategy.name,
             window=_window(asked.window_milliseconds),
         )
-        try:
-            applied = bank.apply(strategy, scenario.post(*asked.accounts, asked.amount_cents))
-        finally:
-            metrics.RETRIES.labels(scenario.name, strategy.name).inc(bank.retries)
+        applied = bank.apply(strategy, scenario.post(*asked.values, asked.amount_cents))
     except InvalidField as error:
         return _answer(400, error.outcome, field=error.field, value=error.value, reason=str(error)), error.outcome
     except (MultiPartParserError, SuspiciousOperation) as error:
         return _answer(400, "invalid", field=None, value=None, reason=f"the form cannot be read: {error}"), "invalid"
     except NotApplied as error:
-        return _answer(error.status, error.outcome, reason=str(error)), error.outcome
+        retries = bank.retries if bank else 0
+        return _answer(error.status, error.outcome, reason=str(error), retries=retries), error.outcome
     except (DatabaseError, InterfaceError) as error:
         return _answer(503, "unavailable", reason=f"the database failed: {error}".strip()), "unavailable"
+    finally:
+        if bank:
+            metrics.RETRIES.labels(scenario.name, strategy.name).inc(bank.retries)
     answer = _answer(
         200,
         "applied",
         entry=str(applied.entry),
         balance_before_cents=applied.balance_before_cents,
         balance_after_cents=applied.balance_after_cents,
+        retries=bank.retries,
     )
     return answer, "applied"
 

@@ -25,6 +25,7 @@ def open_run() -> OpenRun:
         accounts: int = 1,
         opening_cents: int = 100,
         minimum_cents: int = 0,
+        price_cents: int | None = None,
         generators: int = 1,
     ) -> Run:
         asked = runs.RunRequest(
@@ -34,6 +35,7 @@ def open_run() -> OpenRun:
             accounts=accounts,
             opening_cents=opening_cents,
             minimum_cents=minimum_cents,
+            price_cents=price_cents,
             generators=generators,
         )
         run, _ = runs.open_run(f"test-{next(numbers)}", asked)

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test import Client
 
 from racelab_bank.auditor import gate
-from racelab_bank.ledger import Bank, now_microseconds
+from racelab_bank.entries import now_microseconds
+from racelab_bank.ledger import Bank
 from racelab_bank.models import Account, Generator, Operation, Run
 from racelab_bank.scenarios import scenarios
 from racelab_bank.strategies import strategies

@@ -1,30 +1,48 @@
-"""Every cell of the claims table, performed: two operations on one account, step by step, on real PostgreSQL."""
+"""Every cell of the claims table, performed: two overlapping operations, step by step, on real PostgreSQL."""
 
 from collections.abc import Callable
 
 import pytest
+from django.db.models import Sum
 
 from bank.interleaving import ScriptedClient
 from racelab_bank.audit.report import AuditReport
 from racelab_bank.auditor import auditing
 from racelab_bank.errors import Conflict, Refused
 from racelab_bank.models import Account, Run
-from racelab_bank.posting import Applied
-from racelab_bank.scenarios import scenarios
-from racelab_bank.strategies import strategies
+from racelab_bank.posting import Applied, Posting
+from racelab_bank.scenarios import Scenario, scenarios
+from racelab_bank.strategies import serving, strategies
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 CELLS = [
     pytest.param(scenario, strategy, isolation, id=f"{scenario}-{strategy}-{isolation}")
     for scenario in scenarios()
-    for strategy in strategies()
+    for strategy in serving(scenarios()[scenario])
     for isolation in strategies()[strategy].claims
 ]
 
-# Each alone is allowed, both are not: 100 cents cannot pay 80 twice.
+# Each alone is allowed, both are not: 100 cents cannot pay 80 twice, nor can two accounts with 50 each.
 OPENING_CENTS = 100
 AMOUNT_CENTS = 80
+
+Pair = tuple[Posting, Posting]
+
+
+def pairs(scenario: Scenario, run: Run) -> list[Pair]:
+    """Two operations on the same accounts in the same order and, where a load sends that too, in the other order."""
+    accounts = list(Account.objects.filter(run=run).order_by("pk").values_list("pk", flat=True))
+    filled = {"run": run.key, "owner": 1, "account": accounts[0] if accounts else 0}
+
+    def posting(**other_way: int) -> Posting:
+        values = {**filled, "other": accounts[-1] if accounts else 0, **other_way}
+        return scenario.post(*(values[placeholder] for placeholder in scenario.fields.values()), AMOUNT_CENTS)
+
+    same = (posting(), posting())
+    if scenario.other not in {"random", "swap"}:
+        return [same]
+    return [same, (posting(), posting(account=accounts[-1], other=accounts[0]))]
 
 
 @pytest.mark.parametrize(("scenario", "strategy", "isolation"), CELLS)
@@ -35,30 +53,64 @@ def test_two_overlapping_operations_show_exactly_what_is_claimed(
     open_run: Callable[..., Run],
     audit_ledger: Callable[[Run], AuditReport],
 ) -> None:
-    run = open_run(scenario=scenario, strategy=strategy, isolation=isolation, opening_cents=OPENING_CENTS)
-    account = Account.objects.get(run=run)
-    posting = scenarios()[scenario].post(account.pk, AMOUNT_CENTS)
-    first, second = (ScriptedClient(name, strategies()[strategy], posting, isolation) for name in ("T1", "T2"))
-
-    first.start()
-    second.start()
-    outcomes = [first.finish(), second.finish()]
-
-    claim = strategies()[strategy].claim(scenarios()[scenario], isolation)
-    report = audit_ledger(run)
-    shown = {kind for kind, number in report.anomalies.items() if number}
-    turned_away = not isinstance(outcomes[1], Applied)
-    assert report.identity_holds, report.reason
+    served, serving_strategy = scenarios()[scenario], strategies()[strategy]
+    claim = serving_strategy.claim(served, isolation)
+    shown: set[str] = set()
+    scripts = len(pairs(served, open_scenario(open_run, served, strategy, isolation)))
+    for script in range(scripts):
+        run = open_scenario(open_run, served, strategy, isolation)
+        clients = [
+            ScriptedClient(name, serving_strategy, posting, isolation)
+            for name, posting in zip(("T1", "T2"), pairs(served, run)[script], strict=True)
+        ]
+        for client in clients:
+            client.start()
+        outcomes = [client.finish() for client in clients]
+        report = audit_ledger(run)
+        assert report.identity_holds, report.reason
+        assert isinstance(outcomes[0], Applied), f"whoever comes first is served: {outcomes}"
+        assert claim.kind == "aborts" or not isinstance(outcomes[1], Conflict), outcomes
+        assert claim.kind != "aborts" or not isinstance(outcomes[1], Applied), "and the other one must come again"
+        shown |= {kind for kind, number in report.anomalies.items() if number}
     assert shown == set(claim.anomalies), f"{outcomes} {report}"
-    assert isinstance(outcomes[0], Applied), "whoever comes first is served"
-    if claim.kind == "aborts":
-        assert turned_away, "and the other one must come again"
-    assert claim.kind == "aborts" or not isinstance(outcomes[1], Conflict)
-    if claim.kind == "safe" and scenario == "deposit":
-        account.refresh_from_db()
-        assert account.balance_cents == OPENING_CENTS + 2 * AMOUNT_CENTS
-    if claim.kind == "safe" and scenario == "withdraw":
-        assert isinstance(outcomes[1], Refused)
+
+
+def open_scenario(open_run: Callable[..., Run], scenario: Scenario, strategy: str, isolation: str) -> Run:
+    """Open a run of one target, or of the least that the scenario needs."""
+    takes = {
+        "opening_cents": OPENING_CENTS // 2 if scenario.guarded else OPENING_CENTS,
+        "price_cents": None if scenario.price_cents is None else 10 * AMOUNT_CENTS,
+    }
+    return open_run(scenario=scenario.name, strategy=strategy, isolation=isolation, accounts=scenario.targets, **takes)
+
+
+SAFE_CELLS = [
+    pytest.param(*cell.values, id=cell.id)
+    for cell in CELLS
+    if strategies()[str(cell.values[1])].claim(scenarios()[str(cell.values[0])], str(cell.values[2])).kind == "safe"
+]
+
+
+@pytest.mark.parametrize(("scenario", "strategy", "isolation"), SAFE_CELLS)
+def test_a_safe_strategy_serves_the_second_where_the_money_is_there_and_refuses_it_where_not(
+    scenario: str, strategy: str, isolation: str, open_run: Callable[..., Run]
+) -> None:
+    served = scenarios()[scenario]
+    run = open_scenario(open_run, served, strategy, isolation)
+    postings = pairs(served, run)[0]
+    clients = [
+        ScriptedClient(name, strategies()[strategy], posting, isolation)
+        for name, posting in zip(("T1", "T2"), postings, strict=True)
+    ]
+    for client in clients:
+        client.start()
+    second = [client.finish() for client in clients][1]
+    if postings[0].checked:
+        assert isinstance(second, Refused)
+    else:
+        assert isinstance(second, Applied)
+        total = Account.objects.filter(run=run).aggregate(total=Sum("balance_cents") - Sum("opening_cents"))["total"]
+        assert total == 2 * AMOUNT_CENTS or strategies()[strategy].accounts.get("derived")
 
 
 def test_a_locked_row_makes_the_second_wait_before_it_reads(open_run: Callable[..., Run]) -> None:

@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 from racelab_bank.auditor import runs
 from racelab_bank.ledger import Bank
 from racelab_bank.models import Account, Entry, Read, Run
-from racelab_bank.strategies import strategies
+from racelab_bank.scenarios import scenarios
+from racelab_bank.strategies import serving, strategies
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -31,6 +32,7 @@ def test_an_applied_operation_tells_its_entry_and_both_balances(client: Client, 
         "entry": str(entry.key),
         "balance_before_cents": 100,
         "balance_after_cents": 110,
+        "retries": 0,
     }
     assert response["Racelab-Replica"] == "bank-test"
     assert (entry.operation, entry.strategy, entry.replica) == ("17", "atomic_only", "bank-test")
@@ -109,7 +111,7 @@ def test_only_post_changes_anything(client: Client) -> None:
     assert "POST" in response.json()["reason"]
 
 
-@pytest.mark.parametrize("strategy", strategies())
+@pytest.mark.parametrize("strategy", serving(scenarios()["withdraw"]))
 def test_a_withdrawal_below_the_minimum_is_refused_and_leaves_no_row(
     client: Client, open_run: Callable[..., Run], strategy: str
 ) -> None:
@@ -121,9 +123,9 @@ def test_a_withdrawal_below_the_minimum_is_refused_and_leaves_no_row(
     assert account.balance_cents == 100
 
 
-@pytest.mark.parametrize("strategy", strategies())
+@pytest.mark.parametrize("strategy", serving(scenarios()["deposit"]))
 def test_nothing_is_written_on_a_closed_run(client: Client, open_run: Callable[..., Run], strategy: str) -> None:
-    run = open_run()
+    run = open_run(strategy=strategy)
     runs.close_run(run)
     response = post(client, "deposit", strategy, account=Account.objects.get(run=run).pk)
     assert (response.status_code, response.json()["outcome"]) == (410, "closed")

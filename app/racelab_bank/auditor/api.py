@@ -14,7 +14,7 @@ from ninja.security import HttpBearer
 from pydantic import ConfigDict, Field
 
 from racelab_bank.auditor import auditing, gate, histories, runs
-from racelab_bank.ledger import now_microseconds
+from racelab_bank.entries import now_microseconds
 from racelab_bank.models import Run
 
 Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]

@@ -7,7 +7,7 @@ and a load that was ever started is known.
 from django.db import transaction
 
 from racelab_bank.auditor.runs import Contradiction
-from racelab_bank.ledger import now_microseconds
+from racelab_bank.entries import now_microseconds
 from racelab_bank.models import Generator, Run
 
 #: From the gate's opening to the start: time for every generator's next poll, and for the clocks' estimates.

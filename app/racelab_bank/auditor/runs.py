@@ -10,8 +10,8 @@ from pydantic import ConfigDict
 
 from racelab_bank.claims import ISOLATIONS
 from racelab_bank.models import Account, Generator, Run
-from racelab_bank.scenarios import scenarios
-from racelab_bank.strategies import strategies
+from racelab_bank.scenarios import Terms, scenarios
+from racelab_bank.strategies import serving, strategies
 
 Cents = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Label = Annotated[str, Field(max_length=200)]
@@ -23,11 +23,11 @@ class Contradiction(Exception):
 
 
 class UnknownName(Exception):
-    """A scenario, strategy or isolation level that does not exist: 422."""
+    """A scenario, strategy or isolation level that does not exist, or that the others do not work with: 422."""
 
 
 class RunRequest(Schema):
-    """What a run is opened with. Amounts are integer cents."""
+    """What a run is opened with. Amounts are integer cents; `accounts` counts the targets that operations aim at."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,8 +35,9 @@ class RunRequest(Schema):
     strategy: str
     isolation: str
     accounts: int = Field(ge=1, le=100_000)
-    opening_cents: Cents
+    opening_cents: Cents = 0
     minimum_cents: Cents = 0
+    price_cents: Cents | None = None
     generators: int = Field(ge=1, le=1_000)
     labels: dict[Label, Label] = Field(default_factory=dict)
 
@@ -67,13 +68,18 @@ class RunSummary(Schema):
     isolation: str
     opening_cents: int
     minimum_cents: int
+    price_cents: int | None
     generators: int
     labels: dict[str, str]
 
 
 class RunDescription(RunSummary):
-    """A run, its accounts' ids in ascending order, its gate and its histories."""
+    """A run, how many targets it has, the ids of all its accounts in ascending order, its gate and its histories.
 
+    A target has as many accounts as its scenario opens for it, one after the other.
+    """
+
+    targets: int
     accounts: list[int]
     gate: GateState
     histories: dict[str, HistoryState]
@@ -95,22 +101,29 @@ def open_run(key: str, asked: RunRequest) -> tuple[Run, bool]:
                 told = ", ".join(f"{name} is {stored[name]!r}, given {wanted[name]!r}" for name in different)
                 raise Contradiction(f"run {key} exists already: {told}")
             return run, False
-        Account.objects.bulk_create(
-            [
-                Account(
-                    run=run,
-                    opening_cents=run.opening_cents,
-                    balance_cents=run.opening_cents,
-                    minimum_cents=run.minimum_cents,
-                    head=uuid4(),
-                    checked=strategies()[run.strategy].checked_accounts,
-                )
-                for _ in range(run.accounts)
-            ],
-            batch_size=1_000,
-        )
+        Account.objects.bulk_create(_accounts(run), batch_size=1_000)
         Generator.objects.bulk_create([Generator(run=run, index=index) for index in range(run.generators)])
     return run, True
+
+
+def _accounts(run: Run) -> list[Account]:
+    """Return the accounts to open: for each target those of the scenario, with the columns that the strategy needs."""
+    terms = Terms(run.opening_cents, run.minimum_cents, run.price_cents or 0)
+    opened = scenarios()[run.scenario].opens(terms)
+    return [
+        Account(
+            run=run,
+            kind=one.kind,
+            owner=target if one.owned else None,
+            opening_cents=one.opening_cents,
+            balance_cents=one.opening_cents,
+            minimum_cents=one.minimum_cents,
+            head=uuid4(),
+            **strategies()[run.strategy].accounts,
+        )
+        for target in range(1, run.accounts + 1)
+        for one in opened
+    ]
 
 
 def _check_names(asked: RunRequest) -> None:
@@ -121,6 +134,15 @@ def _check_names(asked: RunRequest) -> None:
     ):
         if given not in allowed:
             raise UnknownName(f"{field}: given {given!r}, allowed {', '.join(allowed)}")
+    served = scenarios()[asked.scenario]
+    if not strategies()[asked.strategy].serves(served):
+        allowed = ", ".join(serving(served))
+        raise UnknownName(
+            f"strategy: given {asked.strategy!r}, which does not serve {asked.scenario}, allowed {allowed}"
+        )
+    if (asked.price_cents is None) != (served.price_cents is None):
+        needed = "nothing, as nothing is sold" if served.price_cents is None else "the price of each item"
+        raise UnknownName(f"price_cents: given {asked.price_cents}, allowed for {asked.scenario}: {needed}")
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -128,6 +150,7 @@ def describe(run: Run) -> dict[str, Any]:
     generators = list(Generator.objects.filter(run=run).order_by("index"))
     return {
         **summarise(run),
+        "targets": run.accounts,
         "accounts": list(Account.objects.filter(run=run).order_by("pk").values_list("pk", flat=True)),
         "gate": {
             "state": run.gate,
@@ -153,6 +176,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "isolation": run.isolation,
         "opening_cents": run.opening_cents,
         "minimum_cents": run.minimum_cents,
+        "price_cents": run.price_cents,
         "generators": run.generators,
         "labels": run.labels,
     }

@@ -21,8 +21,13 @@ _LEVELS: Final = {
 #: Raised by our own trigger: nothing is installed on the accounts of a closed run.
 RUN_CLOSED: Final = "RL410"
 
-# lock_not_available and check_violation: the database says no for a reason that trying again may not change.
-_REFUSALS: Final = {"55P03": "another operation holds the account's lock", "23514": "a constraint of the account"}
+# lock_not_available, check_violation, unique_violation: the database says no for a reason that trying again may not
+# change.
+_REFUSALS: Final = {
+    "55P03": "another operation holds the account's lock",
+    "23514": "a constraint of the account",
+    "23505": "the owner has an account already",
+}
 
 # serialization_failure and deadlock_detected: nothing was written, and the caller may try again.
 _CONFLICTS: Final = frozenset({"40001", "40P01"})

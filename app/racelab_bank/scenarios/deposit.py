@@ -8,7 +8,7 @@ from racelab_bank.posting import Leg, Posting
 from racelab_bank.scenarios import scenario
 
 
-@scenario(anomalies=(Anomaly.LOST_UPDATE,), opening_cents=100_000)
+@scenario(anomalies=(Anomaly.LOST_UPDATE,), noun="deposits", opening_cents=100_000, minimum_cents=0)
 def deposit(account: int, amount_cents: int) -> Posting:
     """Return the posting of a deposit."""
     return Posting((Leg(account, amount_cents),))

@@ -11,8 +11,10 @@ from racelab_bank.scenarios import scenario
 
 @scenario(
     anomalies=(Anomaly.LOST_UPDATE, Anomaly.HIDDEN_OVERDRAFT, Anomaly.VISIBLE_OVERDRAFT),
+    noun="withdrawals",
     opening_cents=100_000,
     opening_percent_of_load=50,
+    minimum_cents=0,
 )
 def withdraw(account: int, amount_cents: int) -> Posting:
     """Return the posting of a withdrawal."""

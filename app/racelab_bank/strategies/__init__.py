@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from racelab_bank import registry
 
@@ -20,24 +21,33 @@ if TYPE_CHECKING:
     from racelab_bank.posting import Applied, Posting
     from racelab_bank.scenarios import Scenario
 
+#: Which scenarios a strategy can serve.
+Serves: TypeAlias = "Callable[[Scenario], bool]"
+
+_NO_COLUMNS: Mapping[str, bool] = MappingProxyType({})
+_NO_EXCEPTIONS: "Mapping[str, Claims]" = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """A strategy and its claim per isolation level; what it does not claim, it is not used for.
 
-    `transaction`: whether it opens one, or autocommits. `checked_accounts`: whether its runs' accounts have the
-    constraint `balance >= minimum`.
+    `transaction`: whether it opens one, or autocommits. `serves`: which scenarios it can serve. `accounts`: columns of
+    the accounts that its runs open, where these differ from what they usually are. `exceptions`: claims for scenarios,
+    by name, in which it does otherwise.
     """
 
     name: str
     apply: "Callable[[Posting, Bank], Applied]"
     transaction: Literal["none", "atomic"]
     claims: "Claims"
-    checked_accounts: bool = False
+    serves: "Serves"
+    accounts: Mapping[str, bool]
+    exceptions: "Mapping[str, Claims]"
 
     def claim(self, scenario: "Scenario", isolation: str) -> "Claim":
         """Return what it claims when it serves `scenario` at `isolation`."""
-        return self.claims[isolation].within(scenario.anomalies)
+        return self.exceptions.get(scenario.name, self.claims)[isolation].within(scenario.anomalies)
 
     @property
     def description(self) -> str:
@@ -45,15 +55,50 @@ class Strategy:
         return registry.description(self.apply)
 
 
+def balances(scenario: "Scenario") -> bool:
+    """Serve scenarios that change balances, each checked by itself."""
+    return scenario.legs > 0 and not scenario.guarded
+
+
+def one_balance(scenario: "Scenario") -> bool:
+    """Serve scenarios that change one balance."""
+    return balances(scenario) and scenario.legs == 1
+
+
+def guards(scenario: "Scenario") -> bool:
+    """Serve scenarios that check several balances together."""
+    return scenario.guarded
+
+
+def balances_and_guards(scenario: "Scenario") -> bool:
+    """Serve scenarios that change balances, checked by themselves or together."""
+    return balances(scenario) or guards(scenario)
+
+
+def openings(scenario: "Scenario") -> bool:
+    """Serve scenarios that can be told by rows that are created."""
+    return scenario.opens_accounts
+
+
 def strategy(
-    claims: "Claims", *, transaction: Literal["none", "atomic"], checked_accounts: bool = False
+    claims: "Claims",
+    *,
+    transaction: Literal["none", "atomic"],
+    serves: "Serves" = balances,
+    accounts: Mapping[str, bool] = _NO_COLUMNS,
+    exceptions: "Mapping[str, Claims]" = _NO_EXCEPTIONS,
 ) -> "Callable[[Callable[[Posting, Bank], Applied]], Strategy]":
-    """Make a strategy of a function that applies a posting."""
+    """Make a strategy of a function that applies a posting; see `Strategy`."""
 
     def decorate(function: "Callable[[Posting, Bank], Applied]") -> Strategy:
-        return Strategy(function.__name__, function, transaction, claims, checked_accounts)
+        return Strategy(function.__name__, function, transaction, claims, serves, accounts, exceptions)
 
     return decorate
+
+
+def serving(scenario: "Scenario") -> list[str]:
+    """Return the names of the strategies that can serve a scenario."""
+    return [name for name, one in strategies().items() if one.serves(scenario)]
 
 
 @cache
@@ -74,6 +119,7 @@ def catalog(scenarios: "Mapping[str, Scenario]") -> list[dict[str, Any]]:
                     isolation: strategy.claim(scenario, isolation).as_json() for isolation in strategy.claims
                 }
                 for scenario in scenarios.values()
+                if strategy.serves(scenario)
             },
         }
         for strategy in strategies().values()

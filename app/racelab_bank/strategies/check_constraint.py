@@ -17,7 +17,7 @@ from racelab_bank.strategies import strategy
 CLAIMS = at_every_level(racy(Anomaly.LOST_UPDATE, Anomaly.HIDDEN_OVERDRAFT))
 
 
-@strategy(CLAIMS, transaction="none", checked_accounts=True)
+@strategy(CLAIMS, transaction="none", accounts={"checked": True})
 def check_constraint(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting and trust the constraint."""
     seen = bank.read(posting)

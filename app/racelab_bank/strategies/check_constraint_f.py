@@ -14,7 +14,7 @@ from racelab_bank.strategies import strategy
 CLAIMS = at_every_level(Safe)
 
 
-@strategy(CLAIMS, transaction="none", checked_accounts=True)
+@strategy(CLAIMS, transaction="none", accounts={"checked": True})
 def check_constraint_f(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting with an F() expression, and let the constraint refuse it."""
     bank.wait_window()

@@ -1,6 +1,7 @@
 """Check and add in one statement: `filter(balance__gte=x).update(balance=F("balance") − x)`; 0 rows is refused.
 
-Safe at every level in autocommit: the statement locks the row, and checks what it finds there.
+Safe at every level in autocommit: the statement locks the row, and checks what it finds there. A transfer takes one
+statement per leg, the one that can be refused first; a crash between the two leaves half a posting, which no race does.
 
     -- T1  adds −80 where balance ≥ 80   1 row
     -- T2  adds −80 where balance ≥ 80   0 rows: refused; shows 20

@@ -19,7 +19,7 @@ CLAIMS = at_every_level(racy(Anomaly.VISIBLE_OVERDRAFT))
 @strategy(CLAIMS, transaction="none")
 def f_expression(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting with an F() expression; read first only when there is a floor to check."""
-    seen = bank.read(posting) if posting.floored else None
+    seen = bank.read(posting) if posting.checked else None
     if seen is not None:
         posting.check(seen)
     bank.wait_window()
