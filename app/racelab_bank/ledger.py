@@ -6,7 +6,7 @@ on a closed run then leave no row at all.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ _FIRST_BACKOFF_SECONDS = 0.001
 _LONGEST_BACKOFF_SECONDS = 0.1
 # The lock keeps a run from being closed between the sum and the insert; it does not keep other inserts away.
 _READ_SUMS = """
-SELECT a.id, a.opening_cents + coalesce(
+SELECT a.id, a.run_id, a.opening_cents + coalesce(
         (SELECT sum(e.amount_cents) FROM entry e WHERE e.account = a.id AND e.snapshot IS NOT NULL), 0)::bigint,
     a.minimum_cents, a.derived, a.closed, pg_current_snapshot()::text
 FROM account a WHERE a.id = ANY(%s) ORDER BY a.id FOR KEY SHARE OF a"""
@@ -104,9 +104,7 @@ class Bank:
     def _seen(self, posting: Posting, accounts: "Iterable[Account]") -> Seen:
         seen = {account.pk: account for account in accounts}
         self.read_at_microseconds = now_microseconds()
-        for account in posting.accounts:
-            if account not in seen:
-                raise unknown(account)
+        _must_belong_together(posting, {account.pk: account.run_id for account in seen.values()})
         return seen
 
     def lock_until_commit(self, posting: Posting) -> None:
@@ -171,7 +169,7 @@ class Bank:
 
     def write_computed(self, posting: Posting, *, seen: Seen | None = None) -> Applied:
         """Let the database add: `balance = balance + amount`. What Python had `seen` and checked is recorded, too."""
-        self._must_exist(posting)
+        self._look_first(posting)
         entry = uuid4()
         for leg in self._order_of_writing(posting):
             if not self._add(self._accounts([leg.account]), leg, entry):
@@ -181,7 +179,7 @@ class Bank:
 
     def write_conditional(self, posting: Posting) -> Applied:
         """Let the database check and add in one statement per leg; 0 rows is `Refused`."""
-        self._must_exist(posting)
+        self._look_first(posting)
         entry = uuid4()
         for leg in self._order_of_writing(posting):
             accounts = self._accounts([leg.account])
@@ -197,13 +195,10 @@ class Bank:
         """Write in the order of locks inside a transaction. Outside, what may be refused comes first: no lock is kept."""
         return posting.legs if connections[self.alias].in_atomic_block else posting.floored_first
 
-    def _must_exist(self, posting: Posting) -> None:
+    def _look_first(self, posting: Posting) -> None:
         """Look before the first of several statements: a missing account is not found with half the money moved."""
         if len(posting.legs) > 1:
-            known = set(self._accounts(posting.accounts).values_list("pk", flat=True))
-            for account in posting.accounts:
-                if account not in known:
-                    raise unknown(account)
+            _must_belong_together(posting, dict(self._accounts(posting.accounts).values_list("pk", "run_id")))
 
     @staticmethod
     def _add(accounts: "QuerySet[Account]", leg: Leg, entry: UUID) -> bool:
@@ -223,8 +218,8 @@ class Bank:
             cursor.execute(_READ_SUMS, [list(posting.accounts)])
             rows = cursor.fetchall()
         accounts = [
-            Account(pk=pk, balance_cents=balance, minimum_cents=minimum, derived=derived, closed=closed)
-            for pk, balance, minimum, derived, closed, _ in rows
+            Account(pk=pk, run_id=run, balance_cents=balance, minimum_cents=minimum, derived=derived, closed=closed)
+            for pk, run, balance, minimum, derived, closed, _ in rows
         ]
         for account in accounts:
             if not account.derived:
@@ -310,6 +305,15 @@ def _opened(opening: Opening, unique_owner: bool) -> dict[str, Any]:
         "head": uuid4(),
         "unique_owner": unique_owner,
     }
+
+
+def _must_belong_together(posting: Posting, runs: Mapping[int, int]) -> None:
+    """Raise `UnknownAccount` for one that is not in `runs`, and `Refused` for accounts of several: each adds up alone."""
+    for account in posting.accounts:
+        if account not in runs:
+            raise unknown(account)
+    if len(set(runs.values())) > 1:
+        raise Refused(f"accounts {' and '.join(map(str, posting.accounts))} belong to different runs")
 
 
 def unknown(account: int) -> UnknownAccount:

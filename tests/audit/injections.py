@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
 
-from racelab_bank.audit.history import Account, Entry, History, Install
+from racelab_bank.audit.history import Account, Entry, History, Install, Read
 
 #: No balance of a simulation is as low as this.
 FAR_BELOW = -(10**9)
@@ -26,7 +26,7 @@ class Injected:
 
 @dataclass
 class Draft:
-    """A history under change: one account of it, to which writes are added at the end."""
+    """A history under change: one plain account of it, to which writes are added at the end."""
 
     history: History
     account: Account
@@ -34,7 +34,28 @@ class Draft:
 
     @classmethod
     def of(cls, history: History, random: Random) -> "Draft":
-        return cls(history, random.choice(list(history.accounts)))
+        plain = [one for one in history.accounts if one.owner is None and not one.derived]
+        return cls(history, random.choice(plain))
+
+    def open(self, *, owner: int | None = None, derived: bool = False, cents: int = 0) -> Account:
+        """Open another account of the run, with `cents` on it, and change that one from now on."""
+        number = 1 + max(one.id for one in self.history.accounts)
+        head = UUID(int=(1 << 95) + number)
+        self.account = Account(number, cents, cents, 0, head, owner, derived)
+        self.history = replace(self.history, accounts=[*self.history.accounts, self.account])
+        return self.account
+
+    def create(self, owner: int, amount: int) -> Entry:
+        """Add a request that creates an account for an owner with its first deposit."""
+        self.open(owner=owner)
+        entry = self.write(amount)
+        created = [replace(one, old_head=None) if one.new_head == entry.id else one for one in self.history.installs]
+        self.history = replace(self.history, installs=created)
+        return entry
+
+    def read(self, entry: Entry, account: Account) -> None:
+        """Note that the operation of `entry` has seen an account like this."""
+        self.history = replace(self.history, reads=[*self.history.reads, Read(entry.id, account.id, account.head)])
 
     def versions(self) -> list[Install]:
         own = (install for install in self.history.installs if install.account == self.account.id)
@@ -126,19 +147,61 @@ def stale_install(history: History, random: Random) -> Injected:
 
 def visible_overdraft(history: History, random: Random) -> Injected:
     draft = Draft.of(history, random)
-    below = draft.account.balance_cents - draft.account.minimum_cents + random.randint(1, 100)
-    entry = draft.write(-below)
-    return Injected(draft.history, {(draft.account.id, (entry.operation,))}, {"visible_overdraft": 1})
+    sort = random.choice(["plain", "derived", "owned"])
+    if sort == "plain":
+        below = draft.account.balance_cents - draft.account.minimum_cents + random.randint(1, 100)
+        entry = draft.write(-below)
+        return Injected(draft.history, {(draft.account.id, (entry.operation,))}, {"visible_overdraft": 1})
+    if sort == "derived":
+        draft.open(derived=True, cents=10)
+        draft.entry(-random.randint(11, 100))
+        return Injected(draft.history, {(draft.account.id, ())}, {"visible_overdraft": 1})
+    first = draft.open(owner=99, cents=50)
+    draft.open(owner=99, cents=10)
+    draft.write(-random.randint(61, 100))
+    return Injected(draft.history, {(first.id, ())}, {"visible_overdraft": 1})
 
 
 def hidden_overdraft(history: History, random: Random) -> Injected:
     draft = Draft.of(history, random)
+    found = draft.account.id
+    if random.random() < 0.5:
+        found = draft.open(owner=99, cents=0).id
+        draft.open(owner=99, cents=random.randint(0, 100))
     draft.write(random.randint(2, 100))
     seen = draft.account
     draft.write(seen.minimum_cents - seen.balance_cents)
     draft.stale_write(-1, seen)
     counts = {"hidden_overdraft": 1, "lost_update": 1, "stale_install": 1}
-    return Injected(draft.history, {(draft.account.id, ())}, counts)
+    return Injected(draft.history, {(found, ())}, counts)
+
+
+def duplicate(history: History, random: Random) -> Injected:
+    draft = Draft.of(history, random)
+    first = draft.create(99, random.randint(1, 100))
+    later = [draft.create(99, random.randint(1, 100)) for _ in range(random.randint(1, 3))]
+    found: set[Finding] = {(one.account, (one.operation, first.operation)) for one in later}
+    return Injected(draft.history, found, {"duplicate": len(later)})
+
+
+def write_skew(history: History, random: Random) -> Injected:
+    draft = Draft.of(history, random)
+    one, other = (draft.open(owner=99, cents=100) for _ in range(2))
+    draft.account = one
+    first = draft.write(-random.randint(1, 100))
+    draft.account = other
+    second = draft.write(-random.randint(1, 100))
+    draft.read(first, other)
+    draft.read(second, one)
+    return Injected(draft.history, {(one.id, (first.operation, second.operation))}, {"write_skew": 1})
+
+
+def half_posting(history: History, random: Random) -> Injected:
+    draft = Draft.of(history, random)
+    whole = draft.write(random.randint(1, 100))
+    half = replace(whole, leg=random.randint(0, 2), leg_count=3)
+    dirty = replace(draft.history, entries=[half if one is whole else one for one in draft.history.entries])
+    return Injected(dirty, {(draft.account.id, (half.operation,))}, {"half_posting": 1})
 
 
 def torn_write(history: History, random: Random) -> Injected:
@@ -175,6 +238,7 @@ def outcome_mismatch(history: History, random: Random) -> Injected:
 INJECTIONS: Mapping[str, Callable[[History, Random], Injected]] = {
     one.__name__: one
     for one in (
-        double_spend, hidden_overdraft, lost_update, outcome_mismatch, stale_install, torn_write, visible_overdraft,
+        double_spend, duplicate, half_posting, hidden_overdraft, lost_update, outcome_mismatch, stale_install,
+        torn_write, visible_overdraft, write_skew,
     )
 }  # fmt: skip

@@ -5,7 +5,7 @@ writer that computes from what it read passes on the set it read. What is in no 
 say.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID
@@ -13,9 +13,10 @@ from uuid import UUID
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation
+from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation, Read
 
-Way = Literal["naive", "locked", "computed", "conditional"]
+#: "checked" looks at the floor first and lets the database add afterwards.
+Way = Literal["naive", "checked", "locked", "computed", "conditional"]
 Fault = Literal["no entry", "no install"]
 
 #: No clock decides these tests: the machine may be busy.
@@ -61,18 +62,37 @@ class Truth:
     overdrawn: set[int] = field(default_factory=set)
     torn: int = 0
     torn_accounts: set[int] = field(default_factory=set)
+    saw: dict[UUID, dict[int, int]] = field(default_factory=dict)  # by writer, the versions of accounts it only read
+    wrote: dict[tuple[int, int], UUID] = field(default_factory=dict)  # by account and version
 
 
 class Simulation:
-    """Plays writes in the order that a schedule of picks gives; `workers` writes are in flight at once."""
+    """Plays writes in the order that a schedule of picks gives; `workers` writes are in flight at once.
 
-    def __init__(self, openings: Sequence[int]) -> None:
-        self.openings = dict(enumerate(openings, start=1))
+    Accounts of one owner back each other: a writer checks them together. `derived` accounts have entries only; those
+    that are `created` come into being with the first balance that is put on them.
+    """
+
+    def __init__(
+        self,
+        openings: Sequence[int],
+        *,
+        owners: Mapping[int, int] | None = None,
+        derived: Collection[int] = (),
+        created: Collection[int] = (),
+    ) -> None:
+        self.owners = owners or {}
+        self.derived = frozenset(derived)
+        self.created = frozenset(created)
+        self.openings = {
+            account: 0 if account in self.created else cents for account, cents in enumerate(openings, start=1)
+        }
         self.balances = {
             account: Balance(cents, UUID(int=OPENING_HEADS + account)) for account, cents in self.openings.items()
         }
         self.entries: list[Entry] = []
         self.installs: list[Install] = []
+        self.reads: list[Read] = []
         self.operations: list[Operation] = []
         self.truth = Truth()
         self.clock = 1_000_000
@@ -93,52 +113,82 @@ class Simulation:
     def _perform(self, key: int, write: Write, worker: str) -> Iterator[str]:
         """Do one write step by step; each `yield` lets others in."""
         begin = self.clock
-        seen = {leg.account: self._read(leg.account) for leg in write.legs}
-        if write.way == "naive":
+        read = sorted({account for leg in write.legs for account in self._backing(leg.account)})
+        seen = {account: self._read(account) for account in read}
+        if write.way in ("naive", "checked"):
             yield "read"
         elif write.way in ("locked", "conditional"):
-            seen = {leg.account: self._read(leg.account) for leg in write.legs}
-        floored = write.way != "computed"
-        if floored and any(
-            leg.amount_cents < 0 and seen[leg.account].cents + leg.amount_cents < 0 for leg in write.legs
-        ):
+            seen = {account: self._read(account) for account in read}
+        if write.way != "computed" and any(self._falls(leg.account, write.legs, seen) for leg in write.legs):
             self._answer(key, write, begin, None)
             return
         entry = UUID(int=key + 1)
-        computed = write.way in ("computed", "conditional")
+        # Nobody computes from the balance of an account that is not there yet.
+        unborn = any(self._unborn(account, seen[account]) for account in read)
+        computed = unborn or write.way in ("computed", "conditional", "checked")
         read_at = self.clock
         for leg in write.legs:
-            if write.fault != "no install":
+            if leg.account in self.derived:
+                now = self._read(leg.account)
+                self.balances[leg.account] = replace(now, cents=now.cents + leg.amount_cents)
+            elif write.fault != "no install":
                 self._install(entry, leg, None if computed else seen[leg.account], written=write.fault is None)
             else:
                 self._torn(leg)
-            if write.fault == "no entry":
+            if write.fault == "no entry" and leg.account not in self.derived:
                 self._torn(leg)
+        written = enumerate(write.legs) if write.fault != "no entry" else ()
+        entries = [
+            Entry(
+                id=entry,
+                leg=number,
+                leg_count=len(write.legs),
+                account=leg.account,
+                operation=str(key),
+                amount_cents=leg.amount_cents,
+                balance_before_cents=None if computed else seen[leg.account].cents,
+                balance_after_cents=None if computed else seen[leg.account].cents + leg.amount_cents,
+                previous=None if computed else seen[leg.account].head,
+                strategy=write.way,
+                replica=f"bank-{int(worker) % 3}",
+                worker=worker,
+                transaction=self.clock,
+                read_at_microseconds=None if computed else read_at,
+                written_at_microseconds=self.clock,
+            )
+            for number, leg in written
+        ]
+        self.entries += [one for one in entries if one.account in self.derived]
         if write.way != "locked":
             yield "installed"
-        if write.fault != "no entry":
-            for number, leg in enumerate(write.legs):
-                before = None if computed else seen[leg.account].cents
-                self.entries.append(
-                    Entry(
-                        id=entry,
-                        leg=number,
-                        leg_count=len(write.legs),
-                        account=leg.account,
-                        operation=str(key),
-                        amount_cents=leg.amount_cents,
-                        balance_before_cents=before,
-                        balance_after_cents=None if before is None else before + leg.amount_cents,
-                        previous=None if computed else seen[leg.account].head,
-                        strategy=write.way,
-                        replica=f"bank-{int(worker) % 3}",
-                        worker=worker,
-                        transaction=self.clock,
-                        read_at_microseconds=None if computed else read_at,
-                        written_at_microseconds=self.clock,
-                    )
-                )
+        self.entries += [one for one in entries if one.account not in self.derived]
+        if entries:
+            self._looked(entry, write, seen)
         self._answer(key, write, begin, entry)
+
+    def _backing(self, account: int) -> list[int]:
+        """Return the account and those of the same owner."""
+        owner = self.owners.get(account)
+        return [account] if owner is None else [one for one, other in self.owners.items() if other == owner]
+
+    def _falls(self, account: int, legs: Sequence[Leg], seen: Mapping[int, Balance]) -> bool:
+        """Whether the account, with those that back it, loses money that was not seen on them."""
+        group = self._backing(account)
+        change = sum(leg.amount_cents for leg in legs if leg.account in group)
+        return change < 0 and sum(seen[one].cents for one in group) + change < MINIMUM_CENTS * len(group)
+
+    def _unborn(self, account: int, seen: Balance) -> bool:
+        return account in self.created and seen.version == 0
+
+    def _looked(self, entry: UUID, write: Write, seen: Mapping[int, Balance]) -> None:
+        """Record what was read beside the balances that were computed from."""
+        own = {leg.account for leg in write.legs}
+        for account, balance in seen.items():
+            if self._unborn(account, balance) or (account in own and write.way != "checked"):
+                continue
+            self.reads.append(Read(entry, account, balance.head))
+            if account not in own:
+                self.truth.saw.setdefault(entry, {})[account] = balance.version
 
     def _read(self, account: int) -> Balance:
         balance = self.balances[account]
@@ -155,9 +205,11 @@ class Simulation:
             between = (one for one in self.installs if one.account == leg.account)
             self.truth.overwritten[entry] = {one.new_head for one in list(between)[seen.version :]}
         cents = base.cents + leg.amount_cents
+        replaced = None if self._unborn(leg.account, now) else now.head
         self.installs.append(
-            Install(len(self.installs) + 1, leg.account, now.head, entry, now.cents, cents, transaction=self.clock)
+            Install(len(self.installs) + 1, leg.account, replaced, entry, now.cents, cents, transaction=self.clock)
         )
+        self.truth.wrote[leg.account, now.version] = entry
         if cents < MINIMUM_CENTS:
             self.truth.overdrawn.add(leg.account)
         self.balances[leg.account] = Balance(cents, entry, now.version + 1, base.made_of | {entry})
@@ -184,11 +236,28 @@ class Simulation:
 
     def history(self, histories: Histories | None = None) -> History:
         accounts = [
-            Account(account, self.openings[account], balance.cents, MINIMUM_CENTS, balance.head)
-            for account, balance in self.balances.items()
+            replace(one, balance_cents=self.balances[one.id].cents, head=self.balances[one.id].head)
+            if one.id not in self.derived
+            else one
+            for one in self.opened()
         ]
         complete = Histories(expected=1, complete=frozenset({0}))
-        return History(accounts, self.entries, self.installs, self.operations, histories or complete)
+        return History(accounts, self.entries, self.installs, self.operations, histories or complete, self.reads)
+
+    def opened(self) -> list[Account]:
+        """Return the accounts as they were before the first write."""
+        return [
+            Account(
+                account,
+                cents,
+                cents,
+                MINIMUM_CENTS,
+                UUID(int=OPENING_HEADS + account),
+                self.owners.get(account),
+                account in self.derived,
+            )
+            for account, cents in self.openings.items()
+        ]
 
     def victims(self) -> set[tuple[int, UUID]]:
         """Account and id of each entry with an install that no balance is made of."""
@@ -198,6 +267,21 @@ class Simulation:
             for entry in self.entries
             if (entry.account, entry.id) in installed and entry.id not in self.balances[entry.account].made_of
         }
+
+    def surplus(self) -> set[int]:
+        """The accounts that were created for an owner who had been given one before."""
+        births = [one.account for one in self.installs if one.old_head is None]
+        owners = [self.owners[account] for account in births]
+        return {account for number, account in enumerate(births) if self.owners[account] in owners[:number]}
+
+    def skews(self) -> set[frozenset[UUID]]:
+        """The pairs of entries that each read the version of an account which the other one replaced."""
+        unseen = {
+            (reader, self.truth.wrote.get((account, version)))
+            for reader, versions in self.truth.saw.items()
+            for account, version in versions.items()
+        }
+        return {frozenset((one, other)) for one, other in unseen if other is not None and (other, one) in unseen}
 
 
 @st.composite
@@ -212,7 +296,7 @@ def writes(draw: st.DrawFn, accounts: int, ways: Sequence[Way], *, faults: bool,
     return Write(legs, way, fault)
 
 
-ALL_WAYS: tuple[Way, ...] = ("naive", "locked", "computed", "conditional")
+ALL_WAYS: tuple[Way, ...] = ("naive", "checked", "locked", "computed", "conditional")
 CLEAN_WAYS: tuple[Way, ...] = ("locked", "conditional")
 
 
@@ -225,17 +309,25 @@ def simulations(
     faults: bool = False,
     transfers: bool = True,
     least: int = 0,
+    plain: bool = True,
 ) -> Simulation:
+    """Draw a simulation. The first account is always a `plain` one: without an owner, opened, and with a balance."""
     openings = draw(st.lists(st.integers(0, 1_000), min_size=1, max_size=accounts))
+    others = st.sets(st.integers(2, max(2, len(openings))), max_size=0 if plain else len(openings) - 1)
+    derived = draw(others)
+    created = draw(others) - derived
+    owners = {account: draw(st.integers(7, 8)) for account in sorted(draw(others) | created)}
     write = writes(len(openings), ways, faults=faults, transfers=transfers)
     planned = draw(st.lists(write, min_size=least, max_size=25))
     picks = draw(st.lists(st.integers(0, 5), max_size=3 * len(planned) + 1))
-    return Simulation(openings).play(planned, picks, workers=draw(st.integers(1, 6)))
+    simulation = Simulation(openings, owners=owners, derived=derived, created=created)
+    return simulation.play(planned, picks, workers=draw(st.integers(1, 6)))
 
 
 def clean_simulations(least: int = 0) -> st.SearchStrategy[Simulation]:
-    """Only writers that cannot race."""
-    return simulations(ways=CLEAN_WAYS, least=least)
+    """Only writers that cannot race, on accounts of every sort, of which requests create one per owner at most."""
+    drawn = simulations(ways=CLEAN_WAYS, least=least, accounts=5, plain=False)
+    return drawn.filter(lambda simulation: not simulation.surplus())
 
 
 def put_back() -> History:

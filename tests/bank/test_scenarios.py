@@ -74,6 +74,15 @@ def test_a_transfer_to_nobody_moves_nothing(client: Client, open_run: OpenRun, s
     assert balances(run) == [100, 100]
 
 
+@pytest.mark.parametrize("strategy", serving(scenarios()["transfer"]))
+def test_money_does_not_leave_its_run(client: Client, open_run: OpenRun, strategy: str) -> None:
+    here, there = (open_run(scenario="transfer", strategy=strategy, accounts=2) for _ in range(2))
+    answer = post(client, "transfer", strategy, from_=accounts_of(here)[0].pk, to=accounts_of(there)[0].pk)
+    assert (answer.status_code, answer.json()["outcome"]) == (422, "refused")
+    assert "different runs" in answer.json()["reason"]
+    assert balances(here) == balances(there) == [100, 100]
+
+
 @pytest.mark.parametrize(
     ("scenario", "first", "second"),
     [("transfer", "from_", "to"), ("redeem", "code", "item"), ("joint", "account", "other")],

@@ -1,12 +1,12 @@
-"""`make bench`: every measurement in one run. `make bench ARGS=loss` does one: loss, client, strategies."""
+"""`make bench`: every measurement in one run. `make bench ARGS=loss` does one: loss, client, cost."""
 
 import sys
 
 from rich.console import Console
 
-from bench import client_cpu, loss, strategies
+from bench import client_cpu, cost, loss
 
-MEASUREMENTS = {"loss": loss, "client": client_cpu, "strategies": strategies}
+MEASUREMENTS = {"loss": loss, "client": client_cpu, "cost": cost}
 
 
 def main(argv: list[str]) -> int:

@@ -40,6 +40,11 @@ class Bench:
         """The edge's certificate authority."""
         return self._addresses.ca_file
 
+    @property
+    def http_url(self) -> str:
+        """Where the edge answers without TLS."""
+        return self._addresses.http_url
+
     def url(self, scenario: str, strategy: str) -> str:
         """Return where operations are posted."""
         return f"{self._addresses.https_url}/bank/{scenario}/{strategy}/"

@@ -11,6 +11,8 @@ A computed entry contributes (new − old) − amount, which must be 0. The iden
 unbroken chain from the opening to the account's head, and when every absolute write installed balance_before + amount.
 On accounts without torn halves the drift must also be −Σ amounts of the lost entries. A run that breaks the identity
 has rows that cannot all be true: nothing can be concluded from it.
+
+A derived account keeps no balance that could drift: its entries are its balance, and nothing is ever installed on it.
 """
 
 from __future__ import annotations
@@ -76,8 +78,10 @@ def drift(history: History) -> Drift:
 
 def account_drift(timeline: Timeline) -> AccountDrift:
     """Sum up one account and check the identity on it."""
+    if timeline.account.derived:
+        return derived_sums(timeline)
     account = timeline.account
-    ledger_total = account.opening_cents + timeline.amounts_cents
+    ledger_total = timeline.ledger_total_cents
     difference = account.balance_cents - ledger_total
     stale = install_only = 0
     reason = broken_link(timeline)
@@ -111,6 +115,31 @@ def account_drift(timeline: Timeline) -> AccountDrift:
         entry_only_cents=entry_only,
         lost_cents=lost,
         reason=reason,
+    )
+
+
+def derived_sums(timeline: Timeline) -> AccountDrift:
+    """Sum up an account whose balance is its entries; an install on it is what breaks its identity."""
+    reason = unexpected_install(timeline.installs[0]) if timeline.installs else None
+    total = timeline.ledger_total_cents
+    return AccountDrift(
+        account=timeline.account.id,
+        opening_cents=timeline.account.opening_cents,
+        ledger_total_cents=total,
+        balance_cents=total,
+        drift_cents=0,
+        stale_cents=0,
+        install_only_cents=0,
+        entry_only_cents=0,
+        lost_cents=0,
+        reason=reason,
+    )
+
+
+def unexpected_install(install: Install) -> str:
+    """Say that a derived account has an install."""
+    return (
+        f"it keeps no balance of its own, but install {install.sequence} put {money(install.new_balance_cents)} on it"
     )
 
 

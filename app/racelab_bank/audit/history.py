@@ -10,12 +10,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from racelab_bank.audit.groups import groups
 from racelab_bank.audit.timeline import timelines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from racelab_bank.audit.groups import Group
     from racelab_bank.audit.timeline import Timeline
 
 
@@ -140,6 +142,11 @@ class History:
     def timelines(self) -> Mapping[int, Timeline]:
         """One timeline per account, by account id. Raises `ValueError` for rows of an account that is not here."""
         return timelines(self.accounts, self.entries, self.installs)
+
+    @cached_property
+    def groups(self) -> Sequence[Group]:
+        """The accounts, together with those that back them."""
+        return groups(self.timelines.values())
 
     @cached_property
     def applied(self) -> Mapping[str, Entry]:

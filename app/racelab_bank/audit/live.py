@@ -3,7 +3,8 @@
 Rows arrive in any order. A row below the horizon may need one that is not: a waiter can hold an older transaction id
 than the writer before it, and without a transaction an entry follows its install later. So an install is consumed only
 when it replaces the last head consumed on its account and its entry has been read. The rest is held. Figures come from
-consumed rows only: they are those of a state that truly was.
+consumed rows only: they are those of a state that truly was. A derived account has entries only, and no order that
+matters: they are consumed as they come.
 
 What is lost is counted without walking: an entry's depth is how many entries the balance it wrote descends from, one
 more than its parent's. What was installed less the depth of the last head is lost. A stale writer that restores an
@@ -13,14 +14,16 @@ overwritten branch brings its depth back with it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from racelab_bank.audit.drift import broken_sum
+from racelab_bank.audit.drift import broken_sum, unexpected_install
+from racelab_bank.audit.live_account import LiveAccount, LiveGroup
 from racelab_bank.audit.words import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from racelab_bank.audit.history import Account, Entry, Install
@@ -34,9 +37,9 @@ REMEMBERED_HEADS = 200_000
 class LiveFigures:
     """A run's figures as of the rows consumed.
 
-    `lost` and the overdrafts that are hidden may fall again; `culprits` only rise. `held` rows wait for others, `torn`
-    halves were given up on. `exact` turns false when a count of the lost had to be guessed. `violation` says which rows
-    contradict each other, None when none do.
+    `lost` and the overdrafts that are hidden or of sums may fall again; `culprits` and `duplicates` only rise. `held`
+    rows wait for others, `torn` halves were given up on. `exact` turns false when a count of the lost had to be
+    guessed. `violation` says which rows contradict each other, None when none do.
     """
 
     accounts: int
@@ -50,59 +53,13 @@ class LiveFigures:
     culprits: int
     visible_overdrafts: int
     hidden_overdrafts: int
+    duplicates: int
     torn: int
     held: int
     exact: bool
     violation: str | None
     replicas_seen: tuple[str, ...]
     writers_seen: int
-
-
-@dataclass(slots=True, eq=False)
-class _State:
-    """One account: what was consumed of it, and what is held. Held rows are keyed by what they wait for."""
-
-    account: Account
-    head: UUID
-    balance_cents: int
-    total_cents: int
-    depth: int = 0
-    installed: int = 0
-    fresh: bool = True
-    overdrawn: bool = False
-    blocked_since: int | None = None
-    depths: dict[int, int] = field(default_factory=dict)
-    entries: dict[int, tuple[Entry, int]] = field(default_factory=dict)
-    lone: dict[int, Entry] = field(default_factory=dict)
-    installs: dict[int | None, list[Install]] = field(default_factory=dict)
-    given_up: set[int] = field(default_factory=set)
-
-    @property
-    def lost(self) -> int:
-        return self.installed - self.depth
-
-    @property
-    def drift_cents(self) -> int:
-        return self.balance_cents - self.total_cents
-
-    @property
-    def hidden(self) -> bool:
-        return self.total_cents < self.account.minimum_cents <= self.balance_cents
-
-    def next_install(self) -> Install | None:
-        """Return the next install in version order, if it is here. The first may be the account's creation."""
-        waiting = self.installs.get(self.head.int)
-        if waiting is None and self.fresh:
-            waiting = self.installs.get(None)
-        return min(waiting, key=_sequence) if waiting else None
-
-    def remove(self, install: Install) -> None:
-        """Hold this install no longer."""
-        key = None if install.old_head is None else install.old_head.int
-        waiting = self.installs[key]
-        waiting.remove(install)
-        if not waiting:
-            del self.installs[key]
 
 
 class LiveAudit:
@@ -115,25 +72,37 @@ class LiveAudit:
         one snapshot with the account.
         """
         self._remembered_heads = remembered_heads
-        self._memory: deque[tuple[_State, int]] = deque()
-        self._states: dict[int, _State] = {}
-        self._blocked: dict[int, _State] = {}
+        self._memory: deque[tuple[LiveAccount, int]] = deque()
+        self._states: dict[int, LiveAccount] = {}
+        self._owners: dict[int, LiveGroup] = {}
+        self._blocked: dict[int, LiveAccount] = {}
         self._writers: set[tuple[str, str]] = set()
         self._poll = 0
         self._entries = self._opening = self._total = self._balance = self._absolute_drift = 0
-        self._lost = self._culprits = self._visible = self._hidden = self._torn = self._held = 0
+        self._lost = self._culprits = self._visible = self._hidden = self._duplicates = self._torn = self._held = 0
         self._exact = True
         self._violation: str | None = None
         self.add(accounts)
 
+    @property
+    def followed(self) -> AbstractSet[int]:
+        """The ids of the accounts that are followed."""
+        return self._states.keys()
+
     def add(self, accounts: Iterable[Account]) -> None:
-        """Follow more accounts, as they were opened: those that requests create during the run."""
+        """Follow more accounts, as they were opened: those that requests create during the run.
+
+        One that was created with its first balance has replaced nothing: its `head` is an id that no install has.
+        """
         for account in accounts:
-            state = _State(account, account.head, account.opening_cents, account.opening_cents)
+            group = LiveGroup() if account.owner is None else self._owners.setdefault(account.owner, LiveGroup())
+            state = LiveAccount(account, group, account.head, account.opening_cents, account.opening_cents)
             self._states[account.id] = state
             self._opening += account.opening_cents
-            self._total += account.opening_cents
-            self._balance += account.opening_cents
+            self._withdraw(group)
+            group.members.append(state)
+            group.minimum_cents += account.minimum_cents
+            self._put_in(state)
             self._remember(state, account.head)
 
     def consume(self, entries: Iterable[Entry], installs: Iterable[Install]) -> None:
@@ -142,19 +111,23 @@ class LiveAudit:
         Raises `ValueError` for a row of an account that is not followed.
         """
         self._poll += 1
-        touched: dict[int, _State] = {}
+        touched: dict[int, LiveAccount] = {}
         for entry in entries:
             state = touched[entry.account] = self._state(entry.account)
-            if entry.id.int in state.given_up:
+            if state.account.derived:
+                self._add_up(state, entry)
+            elif entry.id.int in state.given_up:
                 self._accept_late(state, entry)
             else:
                 state.entries[entry.id.int] = (entry, self._poll)
                 self._held += 1
         for install in installs:
             state = touched[install.account] = self._state(install.account)
-            waits_for = None if install.old_head is None else install.old_head.int
-            state.installs.setdefault(waits_for, []).append(install)
-            self._held += 1
+            if state.account.derived:
+                self._contradict(state, unexpected_install(install))
+            else:
+                state.hold(install)
+                self._held += 1
         for state in touched.values():
             self._drain(state)
 
@@ -193,6 +166,7 @@ class LiveAudit:
             culprits=self._culprits,
             visible_overdrafts=self._visible,
             hidden_overdrafts=self._hidden,
+            duplicates=self._duplicates,
             torn=self._torn,
             held=self._held,
             exact=self._exact,
@@ -201,13 +175,13 @@ class LiveAudit:
             writers_seen=len(self._writers),
         )
 
-    def _state(self, account: int) -> _State:
+    def _state(self, account: int) -> LiveAccount:
         state = self._states.get(account)
         if state is None:
             raise ValueError(f"a row is on account {account}, which is not followed; add the account first")
         return state
 
-    def _drain(self, state: _State) -> None:
+    def _drain(self, state: LiveAccount) -> None:
         """Consume the account's installs in version order, up to the first that cannot be."""
         while (install := state.next_install()) is not None:
             head = install.new_head.int
@@ -227,12 +201,12 @@ class LiveAudit:
             self._apply(state, install, entry)
         self._unblock(state)
 
-    def _unblock(self, state: _State) -> None:
+    def _unblock(self, state: LiveAccount) -> None:
         if state.blocked_since is not None:
             state.blocked_since = None
             del self._blocked[state.account.id]
 
-    def _apply(self, state: _State, install: Install, entry: Entry | None) -> None:
+    def _apply(self, state: LiveAccount, install: Install, entry: Entry | None) -> None:
         """Make `install` the account's last version, written by `entry` or by nobody knows whom."""
         self._unblock(state)
         state.remove(install)
@@ -247,14 +221,13 @@ class LiveAudit:
         state.installed += entry is not None
         state.balance_cents = install.new_balance_cents
         state.head = install.new_head
+        state.group.created += state.fresh and install.old_head is None
         state.fresh = False
-        if not state.overdrawn and install.new_balance_cents < state.account.minimum_cents:
-            state.overdrawn = True
-            self._visible += 1
+        state.overdrawn |= install.new_balance_cents < state.account.minimum_cents
         self._put_in(state)
         self._remember(state, install.new_head)
 
-    def _depth(self, state: _State, install: Install, entry: Entry | None) -> int:
+    def _depth(self, state: LiveAccount, install: Install, entry: Entry | None) -> int:
         """Return how many entries the new balance descends from; the final audit's parents, counted."""
         if entry is None:
             return state.depths.get(install.new_head.int, state.depth)
@@ -267,44 +240,66 @@ class LiveAudit:
             return 1
         return depth + 1
 
-    def _check(self, state: _State, install: Install, entry: Entry | None) -> None:
+    def _check(self, state: LiveAccount, install: Install, entry: Entry | None) -> None:
         reason = None if entry is None else broken_sum(install, entry)
         if reason is None and install.old_balance_cents != state.balance_cents:
             reason = (
                 f"install {install.sequence} replaced {money(install.old_balance_cents)}, "
                 f"but {money(state.balance_cents)} was there before it"
             )
-        if reason is not None and self._violation is None:
+        if reason is not None:
+            self._contradict(state, reason)
+
+    def _contradict(self, state: LiveAccount, reason: str) -> None:
+        if self._violation is None:
             self._violation = f"account {state.account.id}: {reason}"
 
-    def _count(self, state: _State, entry: Entry) -> None:
+    def _add_up(self, state: LiveAccount, entry: Entry) -> None:
+        """Count an entry of a derived account: it is the balance's change and all there is to it."""
+        self._take_out(state)
+        self._count(state, entry)
+        state.balance_cents = state.total_cents
+        self._put_in(state)
+
+    def _count(self, state: LiveAccount, entry: Entry) -> None:
         state.total_cents += entry.amount_cents
         self._entries += 1
         self._writers.add((entry.replica, entry.worker))
 
-    def _take_out(self, state: _State) -> None:
+    def _take_out(self, state: LiveAccount) -> None:
         """Take an account's share out of the run's figures, to change it and put it in again."""
         self._total -= state.total_cents
         self._balance -= state.balance_cents
         self._absolute_drift -= abs(state.drift_cents)
         self._lost -= state.lost
-        self._hidden -= state.hidden
+        self._withdraw(state.group)
+        state.group.count_out(state)
 
-    def _put_in(self, state: _State) -> None:
+    def _put_in(self, state: LiveAccount) -> None:
         self._total += state.total_cents
         self._balance += state.balance_cents
         self._absolute_drift += abs(state.drift_cents)
         self._lost += state.lost
-        self._hidden += state.hidden
+        group = state.group
+        group.count_in(state)
+        self._visible += group.visible
+        self._hidden += group.hidden
+        self._duplicates += group.duplicates
 
-    def _remember(self, state: _State, head: UUID) -> None:
+    def _withdraw(self, group: LiveGroup) -> None:
+        """Take what a group shows out of the run's figures, before one of its members changes or is added."""
+        self._visible -= group.visible
+        self._hidden -= group.hidden
+        self._duplicates -= group.duplicates
+
+    def _remember(self, state: LiveAccount, head: UUID) -> None:
         state.depths[head.int] = state.depth
         self._memory.append((state, head.int))
         while len(self._memory) > self._remembered_heads:
             oldest, forgotten = self._memory.popleft()
             oldest.depths.pop(forgotten, None)
 
-    def _accept_late(self, state: _State, entry: Entry) -> None:
+    def _accept_late(self, state: LiveAccount, entry: Entry) -> None:
         """Count an entry whose install was given up on. What it descends from was guessed by then."""
         state.given_up.remove(entry.id.int)
         self._torn -= 1
@@ -315,7 +310,7 @@ class LiveAudit:
         state.depth += 1
         self._put_in(state)
 
-    def _accept_lone(self, state: _State, limit: int) -> None:
+    def _accept_lone(self, state: LiveAccount, limit: int) -> None:
         """Add entries to the ledger that have waited for an install since `limit` or before, if none is held."""
         awaited = {install.new_head.int for installs in state.installs.values() for install in installs}
         for head, (entry, since) in list(state.entries.items()):
@@ -327,7 +322,3 @@ class LiveAudit:
                 self._take_out(state)
                 self._count(state, entry)
                 self._put_in(state)
-
-
-def _sequence(install: Install) -> int:
-    return install.sequence

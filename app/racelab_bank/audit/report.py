@@ -114,7 +114,7 @@ class AuditReport:
 
 
 def audit(history: History, *, final: bool, using: Sequence[Detector] | None = None) -> AuditReport:
-    """Audit one run. A `final` audit also judges torn writes: nothing may be on its way any more.
+    """Audit one run. A `final` audit also judges torn writes and half postings: nothing may be on its way any more.
 
     `using` is for leaving detectors out; all of them are used otherwise. Linear in the number of rows.
     Raises `ValueError` for rows that are not of this run's accounts.
@@ -165,13 +165,14 @@ def findings(history: History, *, final: bool, using: Sequence[Detector] | None 
 def live_report(figures: LiveFigures, histories: Histories, operations: Sequence[Operation] = ()) -> AuditReport:
     """Conclude from a live audit's figures, at a cost that does not grow with the ledger.
 
-    A run that is still going and shows nothing yet is Unknown. Torn writes, double spends and outcome mismatches are
-    left to the final audit.
+    A run that is still going and shows nothing yet is Unknown. Torn writes, half postings, double spends, write skews
+    and outcome mismatches are left to the final audit.
     """
     counts = dict.fromkeys((one.kind for one in detectors() if one.decisive), 0) | {
         "lost_update": figures.lost,
         "visible_overdraft": figures.visible_overdrafts,
         "hidden_overdraft": figures.hidden_overdrafts,
+        "duplicate": figures.duplicates,
     }
     outcome, reason = _conclusion(
         broken=figures.violation,

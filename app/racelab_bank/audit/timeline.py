@@ -40,14 +40,27 @@ class Timeline:
 
     @cached_property
     def torn(self) -> bool:
-        """Whether there is an install without an entry or an entry without an install."""
-        return bool(self.lone_entries) or None in self.matched
+        """Whether there is an install without an entry or an entry without an install.
+
+        A derived account has no installs: an entry alone is all of the write.
+        """
+        return not self.account.derived and (bool(self.lone_entries) or None in self.matched)
 
     @cached_property
     def amounts_cents(self) -> int:
         """The sum of all entries' amounts, with and without installs."""
         installed = sum(entry.amount_cents for entry in self.matched if entry is not None)
         return installed + sum(entry.amount_cents for entry in self.lone_entries)
+
+    @property
+    def ledger_total_cents(self) -> int:
+        """What the account must hold: its opening and all of its entries."""
+        return self.account.opening_cents + self.amounts_cents
+
+    @property
+    def balance_cents(self) -> int:
+        """What the account holds; a derived one keeps no balance, and holds what its entries make."""
+        return self.ledger_total_cents if self.account.derived else self.account.balance_cents
 
     @cached_property
     def lineage(self) -> bytearray:

@@ -1,4 +1,9 @@
-"""Amounts and counts as people read them."""
+"""Amounts, counts and lists as people read them."""
+
+from collections.abc import Sequence
+
+#: How many of a long list are named.
+_NAMED = 5
 
 
 def money(cents: int) -> str:
@@ -15,3 +20,12 @@ def signed(cents: int) -> str:
 def count(number: int, noun: str) -> str:
     """Return `number` with its noun, in the plural unless it is one: `1 lost update`, `12 lost updates`."""
     return f"{number} {noun if number == 1 else noun + 's'}"
+
+
+def listing(names: Sequence[object]) -> str:
+    """Return `names` in a row: `17 and 18`; of more than five the first five, and how many others there are."""
+    if len(names) > _NAMED:
+        named, last = names[:_NAMED], count(len(names) - _NAMED, "other")
+    else:
+        named, last = names[:-1], str(names[-1])
+    return f"{', '.join(map(str, named))} and {last}" if named else last

@@ -13,7 +13,7 @@ from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import ConfigDict, Field
 
-from racelab_bank.auditor import auditing, gate, histories, runs
+from racelab_bank.auditor import auditing, codes, gate, histories, runs, users
 from racelab_bank.entries import now_microseconds
 from racelab_bank.models import Run
 
@@ -57,6 +57,14 @@ class Lost(Schema):
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(min_length=1, max_length=2_000)
+
+
+class DuplicateBalances(Schema):
+    """How many recorded balances had been recorded before, and why that misleads here; no reasons: it does not."""
+
+    run: str
+    duplicates: int
+    reasons: list[str]
 
 
 class NoSuchRun(Exception):
@@ -157,6 +165,27 @@ def list_anomalies(
     return auditing.anomalies(_found(key), offset, limit)
 
 
+@api.get("/runs/{key}/duplicate-balances", response={200: DuplicateBalances, **PROBLEMS})
+def count_duplicate_balances(request: HttpRequest, key: Key) -> dict[str, Any]:
+    """Count entries that recorded a balance another had recorded: how lost updates are found without a ledger."""
+    return auditing.duplicate_balances(_found(key))
+
+
+@api.put("/users/{name}", response={200: users.UserDescription, 201: users.UserDescription, **PROBLEMS})
+def put_user(
+    request: HttpRequest, name: Annotated[str, Path(max_length=150)], asked: users.UserRequest
+) -> Status[users.UserDescription]:
+    """Make a user who logs in: a superuser of the admin, or one with an account. Repeated, set the password again."""
+    user, new = users.put_user(name, asked)
+    return Status(201 if new else 200, user)
+
+
+@api.post("/codes", response={201: codes.NewCodes, **PROBLEMS})
+def make_codes(request: HttpRequest, asked: codes.CodesRequest) -> Status[codes.NewCodes]:
+    """Make discount codes for the playground. Each call makes more."""
+    return Status(201, codes.new_codes(asked))
+
+
 @api.exception_handler(ValidationError)
 def _wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Name every wrong field in one sentence."""
@@ -181,5 +210,5 @@ def _answers(status: int, *errors: type[Exception]) -> None:
 _answers(400, histories.IncompleteHistory)
 _answers(404, NoSuchRun)
 _answers(409, runs.Contradiction)
-_answers(422, runs.UnknownName)
+_answers(422, runs.UnknownName, users.WrongUserName)
 _answers(503, DatabaseError, InterfaceError, psycopg.Error)

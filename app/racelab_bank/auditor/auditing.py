@@ -1,19 +1,18 @@
 """Audits runs: live while they go on, finally once they are closed and everything on its way has arrived."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID, uuid4
 
 from racelab_bank.audit.history import Account, History
 from racelab_bank.audit.live import LiveAudit
 from racelab_bank.audit.report import audit, findings, live_report
 from racelab_bank.auditor import rows
 from racelab_bank.models import Run
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 #: After closing, writers that autocommit may still be between their update and their entry. They get so long.
 PATIENCE_SECONDS = 2.0
@@ -50,6 +49,27 @@ def anomalies(run: Run, offset: int, limit: int) -> dict[str, Any]:
     return {"run": run.key, "count": len(found), "anomalies": [anomaly.to_json() for anomaly in page]}
 
 
+def duplicate_balances(run: Run) -> dict[str, Any]:
+    """Count lost updates as one does without a ledger: entries that recorded the balance that another had recorded.
+
+    `reasons` tells why the count misleads here; empty when it can be trusted.
+    """
+    counted = rows.duplicate_balances(run)
+    have = "1 entry has" if counted.unrecorded == 1 else f"{counted.unrecorded} entries have"
+    reasons = {
+        "amounts differ, or are 0: two correct operations can end at the same balance": counted.differ,
+        f"{have} no recorded balance (the database computed it), and cannot be counted": counted.unrecorded > 0,
+        "deposits and withdrawals mix: a balance that comes back is counted as lost": counted.mix,
+        "no balance is kept: entries that recorded the same sum all count, and none is lost": counted.derived,
+        "a late writer put an older balance back: what was lost by that is not counted": counted.put_back,
+    }
+    return {
+        "run": run.key,
+        "duplicates": counted.duplicates,
+        "reasons": [reason for reason, applies in reasons.items() if applies],
+    }
+
+
 def _settled(run: Run, history: History) -> bool:
     """Whether nothing is on its way: all transactions older than the close have ended, and no half is awaited."""
     assert run.closed_at is not None  # noqa: S101 - callers look first
@@ -57,9 +77,11 @@ def _settled(run: Run, history: History) -> bool:
         return False
     if (datetime.now(UTC) - run.closed_at).total_seconds() > PATIENCE_SECONDS:
         return True
-    return {(entry.id, entry.account) for entry in history.entries} >= {
-        (install.new_head, install.account) for install in history.installs
-    }
+    written = {(entry.id, entry.account) for entry in history.entries}
+    legs = Counter(entry.id for entry in history.entries)
+    return all((install.new_head, install.account) in written for install in history.installs) and all(
+        legs[entry.id] == entry.leg_count for entry in history.entries
+    )
 
 
 class _Live:
@@ -67,7 +89,7 @@ class _Live:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.audit: LiveAudit | None = None
+        self.audit = LiveAudit([])
         self.since = 0
 
     def turn(self, run: Run) -> dict[str, Any]:
@@ -77,8 +99,8 @@ class _Live:
                 until = rows.horizon()
                 since = str(max(self.since, int(run.open_transaction)))
                 entries, installs = rows.entries(run, since, str(until)), rows.installs(run, since, str(until))
-                if self.audit is None:
-                    self.audit = LiveAudit(_as_opened(run))
+                if rows.account_count(run) != len(self.audit.followed):
+                    self.audit.add(_as_opened(run, since, self.audit.followed))
                 histories = rows.histories(run)
             self.audit.consume(entries, installs)
             self.audit.accept_torn(polls=_TORN_AFTER_POLLS)
@@ -99,12 +121,19 @@ def _live(run: Run) -> dict[str, Any]:
     return live.turn(run)
 
 
-def _as_opened(run: Run) -> list[Account]:
-    """Return the accounts with their opening heads: what the first install on each has replaced."""
-    opening_heads: dict[int, UUID | None] = {}
-    for install in rows.installs(run, run.open_transaction):
-        opening_heads.setdefault(install.account, install.old_head)
+def _as_opened(run: Run, since: str, followed: AbstractSet[int]) -> list[Account]:
+    """Return the run's accounts that are not followed yet, as they were opened. Call it within a `snapshot`.
+
+    An account's opening head is what its first install has replaced; without an install, the head that it has now. Of
+    an account that nobody saw at the last look, all installs are by transactions from `since`: none had ended by then.
+    One that was created with its first balance has replaced nothing. It gets a head that no install has: its creation
+    is then its first version, also when the head that it has now is known before the installs that led to it.
+    """
+    opening_heads: dict[int, UUID] = {}
+    for install in rows.installs(run, since):
+        opening_heads.setdefault(install.account, install.old_head or uuid4())
     return [
-        replace(account, head=opening_heads.get(account.id) or account.head, balance_cents=account.opening_cents)
+        replace(account, head=opening_heads.get(account.id, account.head), balance_cents=account.opening_cents)
         for account in rows.accounts(run)
+        if account.id not in followed
     ]

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation
+from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation, Read
 from racelab_bank.databases.postgresql import HORIZON
 from racelab_bank.models import Generator, Run
 
 _ACCOUNTS = """
-SELECT id, opening_cents, balance_cents, minimum_cents, head FROM account WHERE run_id = %(run)s ORDER BY id"""
+SELECT id, opening_cents, balance_cents, minimum_cents, head, owner, derived FROM account WHERE run_id = %(run)s
+ORDER BY id"""
+
+_ACCOUNT_COUNT = "SELECT count(*) FROM account WHERE run_id = %(run)s"
 
 # A run's rows were all written after it was opened: the index on `transaction` skips everything older.
 _ENTRIES = """
@@ -25,6 +29,26 @@ SELECT i.sequence, i.account, i.old_head, i.new_head, i.old_balance_cents, i.new
     i.transaction::text::bigint
 FROM install i JOIN account a ON a.id = i.account
 WHERE a.run_id = %(run)s AND i.transaction >= %(since)s::xid8 AND i.transaction < %(until)s::xid8 ORDER BY i.sequence"""
+
+_READS = """
+SELECT r.entry, r.account, r.seen_head FROM read r JOIN account a ON a.id = r.account
+WHERE a.run_id = %(run)s AND r.transaction >= %(since)s::xid8 ORDER BY r.sequence"""
+
+# How many entries share their recorded balance with an earlier one of their account, and what makes that misleading.
+_DUPLICATE_BALANCES = """
+SELECT coalesce(sum(recorded - different), 0)::bigint, coalesce(sum(entries - recorded), 0)::bigint,
+    coalesce(bool_or(sizes > 1 OR least_cents = 0 AND most_cents = 0), false),
+    coalesce(bool_or(least_cents < 0 AND most_cents > 0), false), coalesce(bool_or(derived), false),
+    coalesce(bool_or(NOT derived AND sizes = 1 AND entries = recorded AND furthest_cents <> balance_cents), false)
+FROM (
+    SELECT a.derived, a.balance_cents, count(*) AS entries, count(e.balance_after_cents) AS recorded,
+        count(DISTINCT e.balance_after_cents) AS different, count(DISTINCT abs(e.amount_cents)) AS sizes,
+        min(e.amount_cents) AS least_cents, max(e.amount_cents) AS most_cents,
+        CASE WHEN min(e.amount_cents) > 0 THEN max(e.balance_after_cents)
+            WHEN max(e.amount_cents) < 0 THEN min(e.balance_after_cents) END AS furthest_cents
+    FROM entry e JOIN account a ON a.id = e.account
+    WHERE a.run_id = %(run)s AND e.transaction >= %(since)s::xid8 GROUP BY a.id
+) per_account"""
 
 _OPERATIONS = """
 SELECT generator, key, type, account, amount_cents, status, outcome, entry, replica, begin_microseconds,
@@ -58,6 +82,14 @@ def accounts(run: Run) -> list[Account]:
         return [Account(*row) for row in cursor.fetchall()]
 
 
+def account_count(run: Run) -> int:
+    """Return how many accounts the run has now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACCOUNT_COUNT, {"run": run.pk})
+        (value,) = cursor.fetchone() or (0,)
+    return int(value)
+
+
 def entries(run: Run, since: str, until: str = _EVERYTHING) -> list[Entry]:
     """Return the run's entries written by transactions from `since` to below `until`."""
     with connection.cursor() as cursor:
@@ -70,6 +102,13 @@ def installs(run: Run, since: str, until: str = _EVERYTHING) -> list[Install]:
     with connection.cursor() as cursor:
         cursor.execute(_INSTALLS, {"run": run.pk, "since": since, "until": until})
         return [Install(*row) for row in cursor.fetchall()]
+
+
+def reads(run: Run, since: str) -> list[Read]:
+    """Return what the run's operations read of its accounts, in transactions from `since`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READS, {"run": run.pk, "since": since})
+        return [Read(*row) for row in cursor.fetchall()]
 
 
 def histories(run: Run) -> Histories:
@@ -88,7 +127,33 @@ def history(run: Run) -> History:
         cursor.execute(_OPERATIONS, {"run": run.pk})
         operations = [Operation(*row) for row in cursor.fetchall()]
     since = run.open_transaction
-    return History(accounts(run), entries(run, since), installs(run, since), operations, histories(run))
+    return History(
+        accounts(run), entries(run, since), installs(run, since), operations, histories(run), reads(run, since)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateBalances:
+    """How many entries share their recorded balance with an earlier entry of their account, over all accounts.
+
+    `unrecorded` entries have no balance. The rest says that on some account the amounts `differ`, apart from their
+    signs, or are all 0; that some raise it and some lower it; that it is derived; that a balance was `put_back`: all
+    amounts are the same, and it has another balance than the furthest one that was recorded.
+    """
+
+    duplicates: int
+    unrecorded: int
+    differ: bool
+    mix: bool
+    derived: bool
+    put_back: bool
+
+
+def duplicate_balances(run: Run) -> DuplicateBalances:
+    """Count the run's entries that share a recorded balance."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUPLICATE_BALANCES, {"run": run.pk, "since": run.open_transaction})
+        return DuplicateBalances(*cursor.fetchone())
 
 
 def start_skew_microseconds(run: Run) -> int | None:

@@ -1,16 +1,21 @@
-"""Overdrafts, visible and hidden: more was paid out than the account's minimum allows.
+"""Overdrafts, visible and hidden: more was paid out than the minimum allows.
 
-Rule, visible: a balance below the minimum was installed.
-Rule, hidden: opening + Σ amounts is below the minimum while the final balance is not. A lost withdrawal has left money
-on the account that was paid out. A CHECK constraint is blind to it.
+Rule, visible: a balance below the minimum was installed. Where there is no one balance to look at, the end is judged:
+the balances of an owner's accounts are below their minimums in sum, or the entries of a derived account, which keeps no
+balance, sum up to less than its minimum.
+Rule, hidden: opening + Σ amounts is below the minimum while the final balance is not; of an owner's accounts, in sum. A
+lost withdrawal has left money on the account that was paid out. A CHECK constraint is blind to it.
 
-One finding per account. Source: the constraint violation (A5B) in Berenson et al., A Critique of ANSI SQL Isolation
-Levels, 1995; the hidden form follows from a lost update of a withdrawal.
+One finding per account, or per owner of several accounts: they back each other, so that one of them may be below its
+own minimum without anything being wrong.
+
+Source: the constraint violation (A5B) in Berenson et al., A Critique of ANSI SQL Isolation Levels, 1995; the hidden
+form follows from a lost update of a withdrawal.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from racelab_bank.audit.registry import Anomaly, detector
@@ -19,6 +24,7 @@ from racelab_bank.audit.words import count, money
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from racelab_bank.audit.groups import Group
     from racelab_bank.audit.history import Entry, History, Install
 
 
@@ -50,13 +56,11 @@ class VisibleOverdraft(Anomaly):
 
 
 @dataclass(frozen=True, slots=True)
-class HiddenOverdraft(Anomaly):
-    """The ledger is below the minimum, the balance is not."""
+class VisibleSum(Anomaly):
+    """What accounts hold at the end is below the minimum: several accounts together, or one that is derived."""
 
-    kind: ClassVar[str] = "hidden_overdraft"
-    minimum_cents: int
-    ledger_total_cents: int
-    balance_cents: int
+    kind: ClassVar[str] = VisibleOverdraft.kind
+    group: Group = field(repr=False)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -65,22 +69,52 @@ class HiddenOverdraft(Anomaly):
 
     @property
     def sentence(self) -> str:
-        """What the account says, and what was paid out."""
+        """What there is, and what there should be."""
+        group = self.group
+        if group.shared:
+            hold = f"{group.name} hold {money(group.balance_cents)} together, below their"
+        else:
+            hold = f"the entries of {group.name} sum up to {money(group.balance_cents)}, below its"
+        return f"{hold} minimum of {money(group.minimum_cents)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenOverdraft(Anomaly):
+    """The ledger is below the minimum, the balance is not."""
+
+    kind: ClassVar[str] = "hidden_overdraft"
+    group: Group = field(repr=False)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """None in particular: it is the sum of all that is below the minimum."""
+        return ()
+
+    @property
+    def sentence(self) -> str:
+        """What the balance says, and what was paid out."""
+        group = self.group
+        says, its = ("hold {} together", "their") if group.shared else ("says {}", "its")
         return (
-            f"account {self.account} says {money(self.balance_cents)}, but its entries sum up to "
-            f"{money(self.ledger_total_cents)}, below its minimum of {money(self.minimum_cents)}"
+            f"{group.name} {says.format(money(group.balance_cents))}, but {its} entries sum up to "
+            f"{money(group.ledger_total_cents)}, below {its} minimum of {money(group.minimum_cents)}"
         )
 
 
 @detector(VisibleOverdraft, "visible overdraft")
-def visible_overdrafts(history: History) -> Iterator[VisibleOverdraft]:
-    """Yield the accounts on which a balance below the minimum was ever installed."""
-    for account, timeline in history.timelines.items():
+def visible_overdrafts(history: History) -> Iterator[VisibleOverdraft | VisibleSum]:
+    """Yield who was ever below the minimum, and the sums that are below it at the end."""
+    for group in history.groups:
+        timeline = group.timelines[0]
+        if group.shared or timeline.account.derived:
+            if group.balance_cents < group.minimum_cents:
+                yield VisibleSum(group.account, group)
+            continue
         minimum = timeline.account.minimum_cents
         below = [version for version, one in enumerate(timeline.installs) if one.new_balance_cents < minimum]
         if below:
             yield VisibleOverdraft(
-                account,
+                group.account,
                 minimum,
                 first=timeline.installs[below[0]],
                 entry=timeline.matched[below[0]],
@@ -91,9 +125,7 @@ def visible_overdrafts(history: History) -> Iterator[VisibleOverdraft]:
 
 @detector(HiddenOverdraft, "hidden overdraft")
 def hidden_overdrafts(history: History) -> Iterator[HiddenOverdraft]:
-    """Yield the accounts whose ledger is below the minimum while the balance is not."""
-    for identifier, timeline in history.timelines.items():
-        account = timeline.account
-        total = account.opening_cents + timeline.amounts_cents
-        if total < account.minimum_cents <= account.balance_cents:
-            yield HiddenOverdraft(identifier, account.minimum_cents, total, account.balance_cents)
+    """Yield those whose ledger is below the minimum while the balance is not."""
+    for group in history.groups:
+        if group.ledger_total_cents < group.minimum_cents <= group.balance_cents:
+            yield HiddenOverdraft(group.account, group)
