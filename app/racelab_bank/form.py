@@ -41,17 +41,18 @@ def parse(fields: QueryDict, wanted: Mapping[str, Placeholder]) -> OperationForm
     """
     return OperationForm(
         values=tuple(
-            _run(fields, name) if placeholder == "run" else _integer(fields, name, 1, MAXIMUM_ACCOUNT)
+            _run(fields, name) if placeholder == "run" else integer(fields, name, 1, MAXIMUM_ACCOUNT)
             for name, placeholder in wanted.items()
         ),
-        amount_cents=_integer(fields, "amount", 1, MAXIMUM_AMOUNT_CENTS),
+        amount_cents=integer(fields, "amount", 1, MAXIMUM_AMOUNT_CENTS),
         operation=_operation(fields),
         isolation=_isolation(fields),
-        window_milliseconds=_integer(fields, "window_milliseconds", 0, MAXIMUM_WINDOW_MILLISECONDS, default=0),
+        window_milliseconds=integer(fields, "window_milliseconds", 0, MAXIMUM_WINDOW_MILLISECONDS, default=0),
     )
 
 
-def _integer(fields: QueryDict, name: str, least: int, most: int, *, default: int | None = None) -> int:
+def integer(fields: QueryDict, name: str, least: int, most: int, *, default: int | None = None) -> int:
+    """Return a field's whole number, `default` where it is not given. Raises `InvalidField`."""
     given = fields.get(name)
     if given is None and default is not None:
         return default

@@ -192,7 +192,7 @@ class Bank:
         return self._record(entry, [Row(leg) for leg in posting.legs])
 
     def _order_of_writing(self, posting: Posting) -> tuple[Leg, ...]:
-        """Write in the order of locks inside a transaction. Outside, what may be refused comes first: no lock is kept."""
+        """Return the legs in the order of locks inside a transaction; outside, what may be refused comes first."""
         return posting.legs if connections[self.alias].in_atomic_block else posting.floored_first
 
     def _look_first(self, posting: Posting) -> None:
@@ -308,7 +308,7 @@ def _opened(opening: Opening, unique_owner: bool) -> dict[str, Any]:
 
 
 def _must_belong_together(posting: Posting, runs: Mapping[int, int]) -> None:
-    """Raise `UnknownAccount` for one that is not in `runs`, and `Refused` for accounts of several: each adds up alone."""
+    """Raise `UnknownAccount` for one that is not in `runs`, and `Refused` for accounts of several runs."""
     for account in posting.accounts:
         if account not in runs:
             raise unknown(account)

@@ -142,6 +142,9 @@ class Account(models.Model):
             ),
         )
 
+    def __str__(self) -> str:
+        return f"{self.kind} account {self.pk}"
+
 
 class Entry(models.Model):
     """One leg of one applied posting. Append-only.
@@ -178,6 +181,9 @@ class Entry(models.Model):
             # Only for entries that are summed: other strategies' entries cost nothing here.
             models.Index(fields=["account"], name="entry_of_derived", condition=models.Q(snapshot__isnull=False)),
         )
+
+    def __str__(self) -> str:
+        return f"{self.operation}, leg {self.leg + 1} of {self.leg_count}"
 
 
 class Install(models.Model):

@@ -10,12 +10,20 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from racelab_bank.auditor.api import api
+from seeds.playing import open_playground
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),
     pytest.mark.urls("racelab_bank.auditor.urls"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def playground(transactional_db: None) -> None:
+    """Users and codes belong to the playground."""
+    open_playground()
+
 
 schema = schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/"))
 schema.app = get_wsgi_application()

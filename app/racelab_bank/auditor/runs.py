@@ -134,6 +134,11 @@ def _check_names(asked: RunRequest) -> None:
     ):
         if given not in allowed:
             raise UnknownName(f"{field}: given {given!r}, allowed {', '.join(allowed)}")
+    _check_fit(asked)
+
+
+def _check_fit(asked: RunRequest) -> None:
+    """Refuse names that exist and do not work together."""
     served = scenarios()[asked.scenario]
     if not strategies()[asked.strategy].serves(served):
         allowed = ", ".join(serving(served))

@@ -9,6 +9,7 @@ from typing import Any
 from racelab_bank.serving.chunks import accepting_chunks
 from racelab_bank.serving.probe import Probe
 from racelab_bank.serving.server import Server, django_application
+from racelab_bank.serving.static import with_admin_files
 
 
 def serve_bank(bind: str, metrics_bind: str, workers: int, timeout_seconds: int) -> None:
@@ -49,12 +50,16 @@ def serve_bank(bind: str, metrics_bind: str, workers: int, timeout_seconds: int)
 
 def _bank_application() -> Any:
     application = django_application()
-    from racelab_bank.scenarios import scenarios  # noqa: PLC0415 - models need configured settings
+    from django.urls import get_resolver  # noqa: PLC0415 - URLs import models, which need configured settings
+
+    from racelab_bank.scenarios import scenarios  # noqa: PLC0415
     from racelab_bank.strategies import strategies  # noqa: PLC0415
 
-    scenarios()  # found once here, before the workers are forked
+    # Found once here, before the workers are forked: no request pays for it.
+    scenarios()
     strategies()
-    return accepting_chunks(application)
+    _ = get_resolver().url_patterns
+    return accepting_chunks(with_admin_files(application))
 
 
 def connect_every_alias() -> None:
