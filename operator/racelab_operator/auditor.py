@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import urllib.parse
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from racelab_operator.errors import RacelabError
-from racelab_operator.observed import Audit, Run
+from racelab_operator.observed import Accounts, Anomalies, Audit, Code, DuplicateBalances, Run, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,10 @@ LONGEST_REASON: Final = 2000
 
 _Answer = TypeVar("_Answer")
 _RUNS: Final = TypeAdapter(list[Run])
+
+
+class _Codes(BaseModel):
+    codes: tuple[Code, ...]
 
 
 class AuditorError(RacelabError):
@@ -73,6 +78,7 @@ class Auditor:
             "accounts": step.load.accounts,
             "opening_cents": step.load.opening_cents,
             "minimum_cents": step.load.minimum_cents,
+            "price_cents": step.load.price_cents,
             "generators": step.load.generators,
             "labels": dict(labels),
         }
@@ -91,6 +97,31 @@ class Auditor:
         """Get the audit of a run, live or final; None when there is no such run."""
         answer = self._ask("GET", f"/api/runs/{key}/audit")
         return None if answer.status_code == 404 else self._read(Audit.model_validate_json, answer)
+
+    def duplicate_balances(self, key: str) -> DuplicateBalances:
+        """Count the balances that were recorded again: how lost updates are found where there is no version order."""
+        answer = self._ask("GET", f"/api/runs/{key}/duplicate-balances")
+        return self._read(DuplicateBalances.model_validate_json, answer)
+
+    def accounts(self, key: str, limit: int) -> Accounts:
+        """List a run's accounts that have entries, those with the largest drift first."""
+        answer = self._ask("GET", f"/api/runs/{key}/accounts?limit={limit}")
+        return self._read(Accounts.model_validate_json, answer)
+
+    def anomalies(self, key: str, limit: int) -> Anomalies:
+        """List a run's first anomalies, each in a sentence."""
+        answer = self._ask("GET", f"/api/runs/{key}/anomalies?limit={limit}")
+        return self._read(Anomalies.model_validate_json, answer)
+
+    def put_user(self, name: str, password: str, *, superuser: bool) -> User:
+        """Make somebody who can log in, or set his password again."""
+        path = f"/api/users/{urllib.parse.quote(name, safe='')}"
+        answer = self._ask("PUT", path, {"password": password, "superuser": superuser})
+        return self._read(User.model_validate_json, answer)
+
+    def new_codes(self, count: int) -> tuple[Code, ...]:
+        """Make 1 to 1000 discount codes for the playground's item; asked again after a silence, it makes others."""
+        return self._read(_Codes.model_validate_json, self._ask("POST", "/api/codes", {"count": count})).codes
 
     def report_lost(self, key: str, generator: int, reason: str) -> None:
         """Say that a generator's history will never come; one that has come stays."""

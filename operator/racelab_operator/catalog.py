@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ClaimKind = Literal["safe", "racy", "aborts"]
+Other = Literal["none", "random", "pair", "swap"]
 
 
 class _Part(BaseModel):
@@ -34,15 +35,25 @@ class Claim(_Part):
 
 
 class Scenario(_Part):
-    """What a request does to the accounts, and with which balances a run of it opens."""
+    """What a request does to the accounts, and with which values a run of it opens.
+
+    `noun`: what requests are called in sentences, in the plural. `other`: how a request's second account is chosen.
+    `accounts`: the fewest that work. `legs`: how many of them a request writes. An opening, minimum or price of None:
+    the scenario does not take it.
+    """
 
     name: str
     description: str
+    noun: str
     form: str
     target: str
-    opening_cents: int
+    other: Other
+    accounts: int = Field(ge=1)
+    legs: int = Field(ge=1)
+    opening_cents: int | None
     opening_percent_of_load: int | None
-    minimum_cents: int
+    minimum_cents: int | None
+    price_cents: int | None
     anomalies: tuple[str, ...]
 
 

@@ -7,11 +7,14 @@ import sys
 
 import click
 
+from racelab_operator.cli_codes import codes
+from racelab_operator.cli_drift import drift
 from racelab_operator.cli_files import completion, init, report
-from racelab_operator.cli_lab import down, drift, status, up
+from racelab_operator.cli_lab import down, status
 from racelab_operator.cli_options import examples
 from racelab_operator.cli_run import run, validate
 from racelab_operator.cli_threads import threads
+from racelab_operator.cli_up import up
 from racelab_operator.errors import InvalidFilesError, RacelabError
 from racelab_operator.interruption import Interruption
 from racelab_operator.platforms.local.errors import LabError
@@ -37,7 +40,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, validate, init, report, up, down, status, drift, threads, completion):
+for _command in (run, validate, init, report, up, down, status, drift, codes, threads, completion):
     cli.add_command(_command)
 
 

@@ -1,66 +1,25 @@
-"""`racelab up`, `down`, `status` and `drift`: a lab that stays, and looking at it."""
+"""`racelab status` and `down`: finding a lab that runs, and ending it."""
 
 from __future__ import annotations
 
-import difflib
 import json
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from racelab_operator.auditor import Auditor, AuditorError
-from racelab_operator.cli_options import examples, home_option, lab_options
-from racelab_operator.errors import RacelabError, WrongUseError
-from racelab_operator.interruption import Interruption, interruptible
-from racelab_operator.keeping import address_lines, closing_surely, stay_up
-from racelab_operator.money import cents_as_text
-from racelab_operator.platforms.local.lab import LocalLab
+from racelab_operator.cli_options import examples, home_option
+from racelab_operator.keeping import address_lines
 from racelab_operator.platforms.local.state import current_lab, stop_lab
-from racelab_operator.report.table import console
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from racelab_operator.observed import Audit
     from racelab_operator.platforms.local.addresses import Addresses
     from racelab_operator.platforms.local.state import LabRecord
 
-PLAYGROUND = "playground"
 _SHOWN_RUNS = 10
-
-
-@click.command(
-    epilog=examples(
-        "racelab up",
-        "racelab up --replicas 5 --workers 2 --https-port 8443",
-        "DATABASE_URL=postgresql://me@db.example/lab racelab up",
-    )
-)
-@click.option("--replicas", type=click.IntRange(1, 32), default=3, show_default=True, help="Replicas of the bank.")
-@lab_options
-def up(replicas: int, **lab_flags: Any) -> int:
-    """Keep the bank up, and print where it is.
-
-    It runs until Ctrl-C, SIGTERM or `racelab down`, and takes everything it started with it. Its account 1 belongs to
-    the run `playground`, for trying things out by hand.
-    """
-    out, err = console(sys.stdout), console(sys.stderr)
-    lab_flags["home"] = lab_flags["home"].absolute()
-    with interruptible():
-        lab = LocalLab(**lab_flags, purpose="racelab up")
-        with closing_surely(lab):
-            try:
-                addresses = lab.start(replicas, progress=err.print if err.is_terminal else None)
-            except Interruption:
-                return 0
-            for line in address_lines(addresses):
-                out.print(line)
-            out.print("Ctrl-C ends it.")
-            sys.stdout.flush()
-            stay_up(lab, err)
-    return 0
 
 
 @click.command(epilog=examples("racelab down", "racelab down --home /tmp/lab"))
@@ -128,50 +87,3 @@ def _runs(addresses: Addresses) -> list[str] | None:
             return [run.key for run in auditor.runs()]
     except AuditorError:
         return None
-
-
-@click.command(epilog=examples("racelab drift", "racelab drift --run quickstart-k3x9a-4 --json"))
-@click.option(
-    "--run", "key", default=PLAYGROUND, show_default=True, metavar="NAME", help="`racelab status` lists them."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, amounts in cents.")
-@home_option
-def drift(home: Path, key: str, *, as_json: bool) -> None:
-    """Compare the balances of a run with its ledger.
-
-    What the accounts hold must be what they opened with plus every entry; the difference is the drift.
-    """
-    record = current_lab(home.absolute())
-    if record is None or record.addresses is None:
-        raise RacelabError(f"no lab is running in {home}: start one with `racelab up`, or `racelab run --keep`")
-    with Auditor(record.addresses.auditor_url, record.addresses.token) as auditor:
-        audit = auditor.audit(key)
-        if audit is None:
-            raise WrongUseError(_no_run(key, [run.key for run in auditor.runs()]))
-    if as_json:
-        fields = ("run", "final", "opening_cents", "ledger_total_cents", "balance_cents", "drift_cents",
-                  "absolute_drift_cents", "entries", "lost")  # fmt: skip
-        click.echo(json.dumps({name: getattr(audit, name) for name in fields}, indent=2))
-        return
-    for line in _drift_lines(audit):
-        click.echo(line)
-
-
-def _no_run(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known[:_SHOWN_RUNS]) or 'none'}"
-    return f"--run: there is no run {key}: {hint}"
-
-
-def _drift_lines(audit: Audit) -> list[str]:
-    amounts = {
-        "opening": audit.opening_cents,
-        "ledger total": audit.ledger_total_cents,
-        "balance": audit.balance_cents,
-        "drift": audit.drift_cents,
-    }
-    texts = {name: cents_as_text(cents) for name, cents in amounts.items()} | {
-        "lost": f"{audit.lost} of {audit.entries}"
-    }
-    width = max(map(len, texts.values()))
-    return [f"run           {audit.run}", *(f"{name:<13} {text:>{width}}" for name, text in texts.items())]

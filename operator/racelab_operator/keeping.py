@@ -1,4 +1,4 @@
-"""Keeping a lab up, and ending it for certain."""
+"""Keeping a lab up, finding it from elsewhere, and ending it for certain."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from racelab_operator.errors import RacelabError
 from racelab_operator.interruption import Interruption
 from racelab_operator.platforms.local.platform import ESSENTIAL
+from racelab_operator.platforms.local.state import current_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -53,6 +55,19 @@ def stay_up(lab: LocalLab, console: Console) -> None:
             time.sleep(POLL_SECONDS)
     except Interruption:
         return
+
+
+def addresses_of_lab(home: Path) -> Addresses:
+    """Say where the lab of this home can be reached.
+
+    Raises:
+        RacelabError: none is running there.
+
+    """
+    record = current_lab(home.absolute())
+    if record is None or record.addresses is None:
+        raise RacelabError(f"no lab is running in {home}: start one with `racelab up`, or `racelab run --keep`")
+    return record.addresses
 
 
 def address_lines(addresses: Addresses) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """What is seen of an experiment: the same values on a cluster and on this machine.
 
-`Audit` and `Run` are the auditor's answers; `Observed` is all that `reconcile.decide` knows about the world.
+`Audit`, `Run` and what they consist of are the auditor's answers, `User`, `Code` and `DuplicateBalances` those for
+playing by hand; `Observed` is all that `reconcile.decide` knows about the world.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class HistoryState(_Answer):
 
 
 class Run(_Answer):
-    """A run as the auditor keeps it; `accounts` is empty in lists."""
+    """A run as the auditor keeps it, opened with so many `targets`; `accounts` is empty in lists."""
 
     key: str
     state: Literal["open", "closed"]
@@ -118,9 +119,69 @@ class Run(_Answer):
     isolation: str | None = None
     generators: Count
     labels: dict[str, str] = {}
+    targets: Count = 0
     accounts: tuple[int, ...] = ()
     gate: Gate = Gate()
     histories: dict[int, HistoryState] = {}
+
+
+class User(_Answer):
+    """Somebody who can log in; `account` is what he withdraws from, None for a superuser."""
+
+    name: str
+    superuser: bool
+    account: int | None = None
+
+
+class Code(_Answer):
+    """A discount code and an item to redeem it on, by their numbers and by the ids of their accounts."""
+
+    code: int
+    code_account: int
+    item: int
+    item_account: int
+
+
+class AccountDrift(_Answer):
+    """One account of a run: whose it is, what it says, and how many of its entries are lost."""
+
+    account: int
+    kind: str
+    owner: int | None
+    user: str | None
+    ledger_total_cents: int
+    balance_cents: int
+    drift_cents: int
+    entries: Count
+    lost: Count
+
+
+class Accounts(_Answer):
+    """The accounts of a run that have entries: how many there are, and those with the largest drift."""
+
+    count: Count
+    accounts: tuple[AccountDrift, ...]
+
+
+class Anomaly(_Answer):
+    """One anomaly in a sentence."""
+
+    kind: str
+    sentence: str
+
+
+class Anomalies(_Answer):
+    """How many anomalies there are, and some of them."""
+
+    count: Count
+    anomalies: tuple[Anomaly, ...]
+
+
+class DuplicateBalances(_Answer):
+    """How often a balance was recorded again on its account, and why that misleads here; exact without reasons."""
+
+    duplicates: Count
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,14 @@ from racelab_operator.spec_problems import problems_of
 from racelab_operator.yaml_lines import Document, read_documents, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from racelab_operator.catalog import Scenario
 
 MAXIMUM_STEPS: Final = 200
 MAXIMUM_CENTS: Final = 10**15
+MAXIMUM_ACCOUNTS: Final = 10_000
 
 _CATALOG: Final = catalog()
 _Item = TypeVar("_Item")
@@ -99,14 +102,16 @@ class Load(_Model):
     """For how many seconds requests are sent. Give this or requests."""
     concurrency: Annotated[StrictInt, Field(ge=1, le=1000)] = 20
     """How many requests are in flight together, over all generators."""
-    accounts: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
-    """Over how many fresh accounts the requests are spread."""
+    accounts: Annotated[StrictInt, Field(ge=1, le=MAXIMUM_ACCOUNTS)] | None = None
+    """Over how many fresh accounts (or pairs, or owners) requests are spread; the scenario's own when left out."""
     amount_cents: Annotated[StrictInt, Field(ge=1, le=1_000_000_000)] = 100
     """The amount of each request, in cents."""
     minimum_cents: Annotated[StrictInt, Field(ge=-MAXIMUM_CENTS, le=MAXIMUM_CENTS)] | None = None
     """The floor of each account, in cents; the scenario's own when left out."""
     opening_cents: Annotated[StrictInt, Field(ge=0, le=MAXIMUM_CENTS)] | None = None
     """The opening balance of each account, in cents; the scenario's own when left out."""
+    price_cents: Annotated[StrictInt, Field(ge=1, le=MAXIMUM_CENTS)] | None = None
+    """The price of each item, in cents; the scenario's own when left out."""
     arrival: ArrivalName = "closed"
     """How the requests arrive."""
     generators: Annotated[StrictInt, Field(ge=1, le=16)] = 1
@@ -138,6 +143,26 @@ class Load(_Model):
             message = f"given {given}, allowed 1 to the concurrency, {concurrency}: raise spec.load.concurrency"
             raise PydanticCustomError("refused", "{message}", {"message": message})
         return given
+
+
+def _unfit(load: Load, scenario: Scenario) -> Iterator[tuple[tuple[str], int, str]]:
+    """Find what a load says that its scenario does not allow."""
+    for field, own in (
+        ("opening_cents", scenario.opening_cents),
+        ("minimum_cents", scenario.minimum_cents),
+        ("price_cents", scenario.price_cents),
+    ):
+        given: int | None = getattr(load, field)
+        if given is not None and own is None:
+            message = f"given {given}, which scenario {scenario.name} does not take: leave it out"
+            yield (to_camel(field),), given, message
+    if load.accounts is not None and load.accounts < scenario.accounts:
+        allowed = f"allowed {scenario.accounts} to {MAXIMUM_ACCOUNTS} for scenario {scenario.name}"
+        yield ("accounts",), load.accounts, f"given {load.accounts}, {allowed}"
+    if scenario.price_cents is not None and load.price_cents is not None and load.price_cents < load.amount_cents:
+        allowed = f"allowed from amountCents {load.amount_cents}"
+        reason = "an item's price is at least what one code takes off it"
+        yield ("priceCents",), load.price_cents, f"given {load.price_cents}, {allowed}: {reason}"
 
 
 class Spec(_Model):
@@ -183,6 +208,13 @@ class Spec(_Model):
                 for strategy in info.data.get("strategies", ())
                 if _CATALOG.claim(scenario, strategy, level) is None
             )
+        return given
+
+    @field_validator("load")
+    @classmethod
+    def _fits_the_scenario(cls, given: Load, info: ValidationInfo) -> Load:
+        if (name := info.data.get("scenario")) is not None:
+            _refused(_unfit(given, _CATALOG.scenarios[name]))
         return given
 
     @property

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from racelab_operator.catalog import Claim, catalog
+from racelab_operator.spec import MAXIMUM_ACCOUNTS
 
 if TYPE_CHECKING:
+    from racelab_operator.catalog import Scenario
     from racelab_operator.spec import Load, RaceExperiment
 
 _LONGEST_NAME: Final = 40
@@ -18,7 +21,10 @@ _UID_CHARACTERS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class StepLoad:
-    """The load of a step, with the scenario's own values filled in; exactly one of the first two is None."""
+    """The load of a step, with the scenario's own values filled in; exactly one of the first two is None.
+
+    `price_cents` is None where the scenario has no items.
+    """
 
     requests: int | None
     duration_seconds: int | None
@@ -27,16 +33,21 @@ class StepLoad:
     amount_cents: int
     opening_cents: int
     minimum_cents: int
+    price_cents: int | None
     arrival: str
     generators: int
     seed: int
     form: str
     target: str
+    other: str
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One strategy, at one isolation level, on one count of replicas, with one window; `index` counts from 0."""
+    """One strategy, at one isolation level, on one count of replicas, with one window; `index` counts from 0.
+
+    `noun`: what its requests are called, in the plural. `legs`: how many accounts each of them writes.
+    """
 
     index: int
     name: str
@@ -46,6 +57,8 @@ class Step:
     replicas: int
     window_milliseconds: int
     claim: Claim
+    noun: str
+    legs: int
     load: StepLoad
 
 
@@ -65,7 +78,8 @@ def expand(race: RaceExperiment, uid: str) -> Experiment:
     """Expand a file into an experiment."""
     spec = race.spec
     combinations = itertools.product(spec.replicas, spec.strategies, spec.isolation, spec.window_milliseconds)
-    load = _load(spec.load, spec.scenario)
+    scenario = catalog().scenarios[spec.scenario]
+    load = _load(spec.load, scenario)
     steps = tuple(
         Step(
             index=index,
@@ -76,6 +90,8 @@ def expand(race: RaceExperiment, uid: str) -> Experiment:
             replicas=replicas,
             window_milliseconds=window,
             claim=_claim(spec.scenario, strategy, isolation),
+            noun=scenario.noun,
+            legs=scenario.legs,
             load=load,
         )
         for index, (replicas, strategy, isolation, window) in enumerate(combinations)
@@ -89,30 +105,50 @@ def _claim(scenario: str, strategy: str, isolation: str) -> Claim:
     return claim
 
 
-def _load(load: Load, scenario_name: str) -> StepLoad:
-    """Fill in what the scenario gives: with a share of the load, refusals are reached half way."""
-    scenario = catalog().scenarios[scenario_name]
-    minimum = scenario.minimum_cents if load.minimum_cents is None else load.minimum_cents
-    opening = load.opening_cents
-    if opening is None and scenario.opening_percent_of_load is not None and load.requests is not None:
-        whole_load_cents = load.amount_cents * load.requests // load.accounts
-        opening = minimum + whole_load_cents * scenario.opening_percent_of_load // 100
-    if opening is None:
-        opening = max(scenario.opening_cents, minimum)
+def _load(load: Load, scenario: Scenario) -> StepLoad:
+    """Fill in what the scenario gives."""
+    accounts = _accounts(load, scenario) if load.accounts is None else load.accounts
+    minimum = (scenario.minimum_cents or 0) if load.minimum_cents is None else load.minimum_cents
     return StepLoad(
         requests=load.requests,
         duration_seconds=load.duration_seconds,
         concurrency=load.concurrency,
-        accounts=load.accounts,
+        accounts=accounts,
         amount_cents=load.amount_cents,
-        opening_cents=opening,
+        opening_cents=_opening_cents(load, scenario, accounts, minimum),
         minimum_cents=minimum,
+        price_cents=_price_cents(load, scenario),
         arrival=load.arrival,
         generators=load.generators,
         seed=load.seed,
         form=scenario.form,
         target=scenario.target,
+        other=scenario.other,
     )
+
+
+def _accounts(load: Load, scenario: Scenario) -> int:
+    """Give the fewest accounts that work, or one for each batch where a batch shares one: what is used up stays so."""
+    if scenario.target != "batch" or load.requests is None:
+        return scenario.accounts
+    return min(max(scenario.accounts, math.ceil(load.requests / load.concurrency)), MAXIMUM_ACCOUNTS)
+
+
+def _opening_cents(load: Load, scenario: Scenario, accounts: int, minimum_cents: int) -> int:
+    """Give the balance that each account opens with: as a share of the load, refusals are reached on the way."""
+    if load.opening_cents is not None:
+        return load.opening_cents
+    if scenario.opening_percent_of_load is not None and load.requests is not None:
+        load_cents = load.amount_cents * load.requests // accounts
+        return minimum_cents + load_cents * scenario.opening_percent_of_load // 100
+    return max(scenario.opening_cents or 0, minimum_cents)
+
+
+def _price_cents(load: Load, scenario: Scenario) -> int | None:
+    """Give the price of each item: no lower than what one code takes off it."""
+    if scenario.price_cents is None or load.price_cents is not None:
+        return load.price_cents
+    return max(scenario.price_cents, load.amount_cents)
 
 
 def run_key(experiment: Experiment, step: Step) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from racelab_operator.money import cents_as_text
+from racelab_operator.words import others_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,6 @@ VerdictWord = Literal["Confirmed", "Refuted", "NotReproduced", "Unknown"]
 Expect = Literal["Claim", "Consistent", "Anomalous"]
 
 ONE_WRITER: Final = "one writer cannot race"
-_NOUNS: Final = {"deposit": "deposits", "withdraw": "withdrawals"}
 # An experiment is as good as its worst step, in the order of the exit codes.
 _WORST_FIRST: Final[tuple[VerdictWord, ...]] = ("Refuted", "Unknown", "NotReproduced", "Confirmed")
 _EXIT_CODES: Final = {"Confirmed": 0, "Refuted": 1, "Unknown": 3, "NotReproduced": 1}
@@ -95,23 +95,23 @@ def _words(claim: Claim) -> str:
 
 def what_happened(step: Step, audit: Audit) -> str:
     """Say in words what the ledger shows: `atomic_only at 3 replicas lost 187 of 300 deposits (drift −187.00)`."""
-    who = f"{step.strategy} at {step.replicas} replica{'s' * (step.replicas > 1)}"
-    noun = _NOUNS.get(step.scenario, "operations")
-    if audit.lost:
-        told = f"{who} lost {audit.lost} of {audit.entries} {noun} (drift {cents_as_text(audit.drift_cents)})"
-    else:
-        told = f"{who} lost none of {audit.entries} {noun}"
-        if audit.drift_cents:
-            told += f" (drift {cents_as_text(audit.drift_cents)})"
-    others = [
-        f"{count} {kind.replace('_', ' ')}{'s' * (count > 1)}"
-        for kind, count in audit.shown.items()
-        if kind != "lost_update"
-    ]
-    if others:
-        told += f" and showed {', '.join(others)}"
+    told = f"{step.strategy} at {step.replicas} replica{'s' * (step.replicas > 1)} lost {_lost(step, audit)}"
+    if audit.lost or audit.drift_cents:
+        told += f" (drift {cents_as_text(audit.drift_cents)})"
+    if others := others_as_text(audit.anomalies):
+        told += f" and showed {others}"
     turned_away = {"refused": audit.refused, "in conflict": audit.conflicts}
     return told + "".join(f", {count} {how}" for how, count in turned_away.items() if count)
+
+
+def _lost(step: Step, audit: Audit) -> str:
+    """Say how many were lost. Each leg is lost by itself: one of a transfer's two may be, and the other one not."""
+    requests = -(-audit.entries // step.legs)
+    if not audit.lost:
+        return f"none of {requests} {step.noun}"
+    if step.legs == 1:
+        return f"{audit.lost} of {requests} {step.noun}"
+    return f"{audit.lost} of {audit.entries} legs of {requests} {step.noun}"
 
 
 def overall(words: Iterable[VerdictWord]) -> VerdictWord:

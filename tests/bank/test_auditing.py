@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connections
 from django.db.models import F
+from django.test import Client
 
 from racelab_bank.audit.report import AuditReport
 from racelab_bank.auditor import auditing, rows, runs
@@ -278,3 +279,23 @@ def test_what_makes_duplicate_balances_misleading_is_told(
     assert answer["duplicates"] == duplicates
     assert [reason for reason in answer["reasons"] if not reason.startswith(told)] == []
     assert len(answer["reasons"]) == 1
+
+
+def test_the_accounts_of_a_run_are_listed_with_whose_they_are_and_their_drift(
+    open_run: Callable[..., Run], client: Client
+) -> None:
+    run = open_run(scenario="joint", strategy="joint_lock", accounts=2)
+    ids = list(Account.objects.filter(run=run).order_by("pk").values_list("pk", flat=True))
+    form = {"account": ids[2], "other": ids[3], "amount": 30, "operation": "1"}
+    assert client.post("/bank/joint/joint_lock/", form).status_code == 200
+    form = {"account": ids[1], "other": ids[0], "amount": 10, "operation": "2"}
+    assert client.post("/bank/joint/joint_lock/", form).status_code == 200
+    Account.objects.filter(pk=ids[2]).update(balance_cents=75)
+    listed = auditing.accounts(run, 1)
+    assert (listed["run"], listed["count"]) == (run.key, 2)
+    assert listed["accounts"] == [
+        {
+            "account": ids[2], "kind": "money", "owner": 2, "user": None, "opening_cents": 100,
+            "ledger_total_cents": 70, "balance_cents": 75, "drift_cents": 5, "entries": 1, "lost": 0,
+        }
+    ]  # fmt: skip

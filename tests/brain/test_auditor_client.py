@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from brain.fake_auditor import FakeAuditor
 from brain.samples import audit, experiment
 from racelab_operator.auditor import ATTEMPTS, Auditor, AuditorError, AuditorUnreachableError
 
@@ -18,56 +17,11 @@ if TYPE_CHECKING:
 STEP = experiment(load={"requests": 10, "accounts": 2, "generators": 2}).steps[0]
 RUN: dict[str, Any] = {
     "key": "k", "state": "open", "scenario": "deposit", "strategy": "atomic_only", "isolation": "read-committed",
-    "opening_cents": 0, "minimum_cents": 0, "generators": 2, "labels": {}, "accounts": [17, 18],
+    "opening_cents": 0, "minimum_cents": 0, "price_cents": None, "generators": 2, "labels": {}, "targets": 2,
+    "accounts": [17, 18],
     "gate": {"state": "waiting", "registered": [0], "start_at_microseconds": None, "reason": None},
     "histories": {"1": {"state": "lost", "reason": "OOMKilled"}},
 }  # fmt: skip
-
-
-class FakeAuditor(ThreadingHTTPServer):
-    """Answers what it is told to, and remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: list[tuple[int, Any]] = []
-        self.asked: list[tuple[str, str, str | None, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: FakeAuditor
-    protocol_version = "HTTP/1.1"
-
-    def answer(self) -> None:
-        length = int(self.headers.get("content-length", 0))
-        body = json.loads(self.rfile.read(length)) if length else None
-        self.server.asked.append((self.command, self.path, self.headers.get("authorization"), body))
-        status, value = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
-        payload = b"" if value is None else json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    do_GET = do_PUT = do_POST = answer  # noqa: N815
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[FakeAuditor]:
-    with FakeAuditor() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -79,14 +33,47 @@ def auditor(server: FakeAuditor) -> Iterator[Auditor]:
 def test_a_run_is_opened_as_the_contract_says(server: FakeAuditor, auditor: Auditor) -> None:
     server.answers = [(201, RUN)]
     run = auditor.open_run(STEP, "k", {"experiment": "sample"})
-    assert run.accounts == (17, 18)
+    assert (run.targets, run.accounts) == (2, (17, 18))
     assert run.histories[1].reason == "OOMKilled"
     [(method, path, token, body)] = server.asked
     assert (method, path, token) == ("PUT", "/api/runs/k", "Bearer secret")
     assert body == {
         "scenario": "deposit", "strategy": "atomic_only", "isolation": "read-committed", "accounts": 2,
-        "opening_cents": 100_000, "minimum_cents": 0, "generators": 2, "labels": {"experiment": "sample"},
+        "opening_cents": 100_000, "minimum_cents": 0, "price_cents": None, "generators": 2,
+        "labels": {"experiment": "sample"},
     }  # fmt: skip
+
+
+def test_a_run_of_codes_is_opened_with_its_price_and_without_balances(server: FakeAuditor, auditor: Auditor) -> None:
+    server.answers = [(201, RUN)]
+    load = {"requests": 10, "accounts": 5, "priceCents": 2_000}
+    auditor.open_run(experiment(scenario="redeem", load=load).steps[0], "k", {})
+    body = server.asked[0][3]
+    fields = ("accounts", "opening_cents", "minimum_cents", "price_cents")
+    assert {name: body[name] for name in fields} == dict(zip(fields, (5, 0, 0, 2_000), strict=True))
+
+
+def test_users_and_codes_are_made_and_balances_counted_as_the_contract_says(
+    server: FakeAuditor, auditor: Auditor
+) -> None:
+    code = {"code": 2, "code_account": 9, "item": 1, "item_account": 2}
+    server.answers = [
+        (201, {"name": "ann+x@y", "superuser": False, "account": 7}),
+        (200, {"name": "root", "superuser": True, "account": None}),
+        (201, {"codes": [code, code]}),
+        (200, {"run": "k", "duplicates": 47, "reasons": ["amounts differ"]}),
+    ]
+    assert auditor.put_user("ann+x@y", "secret", superuser=False).account == 7
+    assert auditor.put_user("root", "other", superuser=True).account is None
+    assert [made.model_dump() for made in auditor.new_codes(2)] == [code, code]
+    counted = auditor.duplicate_balances("k")
+    assert (counted.duplicates, counted.reasons) == (47, ("amounts differ",))
+    assert [(method, path, body) for method, path, _, body in server.asked] == [
+        ("PUT", "/api/users/ann%2Bx%40y", {"password": "secret", "superuser": False}),
+        ("PUT", "/api/users/root", {"password": "other", "superuser": True}),
+        ("POST", "/api/codes", {"count": 2}),
+        ("GET", "/api/runs/k/duplicate-balances", None),
+    ]
 
 
 def test_every_other_call_goes_where_the_contract_says(server: FakeAuditor, auditor: Auditor) -> None:

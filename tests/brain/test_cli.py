@@ -13,7 +13,7 @@ import pytest
 
 from brain.simulated_platform import Faults, World
 from brain.wrong_files import GOOD, WRONG
-from racelab_operator import cli_lab, cli_run
+from racelab_operator import cli_run, cli_up
 from racelab_operator.catalog import catalog
 from racelab_operator.cli import cli, main
 from racelab_operator.operator_cli import main as operator_main
@@ -38,7 +38,7 @@ def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("a lab was started")
 
     monkeypatch.setattr(cli_run, "LocalLab", started)
-    monkeypatch.setattr(cli_lab, "LocalLab", started)
+    monkeypatch.setattr(cli_up, "LocalLab", started)
 
 
 @pytest.fixture
@@ -162,6 +162,17 @@ WRONG_WORDS: dict[str, tuple[list[str], str]] = {
     "a port out of range": (["up", "--http-port", "70000"], "70000 is not in the range 1<=x<=65535"),
     "too many replicas": (["up", "--replicas", "33"], "33 is not in the range 1<=x<=32"),
     "no workers": (["run", "race.yaml", "--workers", "0"], "0 is not in the range 1<=x<=64"),
+    "a slowness out of range": (["up", "--delay-scale", "11"], "11.0 is not in the range 0<=x<=10"),
+    "a slowness that is no number": (["up", "--delay-scale", "nan"], "nan is not in the range 0<=x<=10"),
+    "a user without a colon": (["up", "--user", "ann"], "--user: given no colon, allowed NAME:PASSWORD"),
+    "a user without a name": (["up", "--user", ":secret"], "--user: given the name '', allowed 1 to 150 letters"),
+    "a user without a password": (["up", "--user", "ann:"], "--user: given no password for ann"),
+    "a user's name with a slash": (["up", "--user", "a/b:x"], "--user: given the name 'a/b', allowed 1 to 150 letters"),
+    "a user twice": (["up", "--user", "ann:x", "--user", "ann:y"], "--user: given ann twice"),
+    "a user who is the admin": (["up", "--user", "ann:x", "--admin", "ann"], "--user: given ann twice"),
+    "an admin without a name": (["up", "--admin", ""], "--admin: given the name '', allowed 1 to 150 letters"),
+    "no codes": (["codes", "new", "--count", "0"], "0 is not in the range 1<=x<=1000"),
+    "too many codes": (["codes", "new", "--count", "1001"], "1001 is not in the range 1<=x<=1000"),
     "an unknown shell": (["completion", "tcsh"], "'tcsh' is not one of"),
     "a missing report": (["report", "none.json"], "none.json: cannot be read: No such file or directory"),
     "no report": (["report", "race.yaml"], "race.yaml: is not JSON"),
@@ -195,6 +206,8 @@ def test_without_a_lab_status_says_so_drift_fails_and_down_is_content(capsys: py
     assert json.loads(capsys.readouterr().out) == {"running": False}
     assert main(["drift"]) == 3
     assert "no lab is running in .racelab: start one with" in capsys.readouterr().err
+    assert main(["codes", "new"]) == 3
+    assert "no lab is running in .racelab: start one with" in capsys.readouterr().err
     assert main(["down"]) == 0
     assert main(["down", "--quiet"]) == 0
     assert capsys.readouterr().out == "no lab is running in .racelab\n"
@@ -223,9 +236,9 @@ def test_the_operator_says_that_it_is_not_there_yet(capsys: pytest.CaptureFixtur
     assert "has no Kubernetes operator: use `racelab run FILE` instead" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["", *cli.commands])
+@pytest.mark.parametrize("command", ["", "codes new", *cli.commands])
 def test_every_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    assert main([*([command] if command else []), "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert "Examples:\n" in out
     assert f"racelab {command}".strip() in out.partition("Examples:")[2]

@@ -12,6 +12,7 @@ from brain.samples import audit, experiment
 from racelab_loadgen.cli import run as load_command
 from racelab_operator import actions
 from racelab_operator.auditor import Auditor, AuditorError, AuditorUnreachableError
+from racelab_operator.catalog import catalog
 from racelab_operator.observed import Audit, Gate, Run
 from racelab_operator.platforms.local.addresses import Addresses
 from racelab_operator.platforms.local.errors import LabError
@@ -126,6 +127,17 @@ def test_every_generator_is_started_with_flags_that_racelab_load_understands(bod
         assert (given["requests"], given["concurrency"], given["seed"]) == (100, 40, 7)
         assert (given["generator"], given["generators"], given["run_key"]) == (index, 2, KEY)
         assert given["timeout_seconds"] == 30 + 10
+
+
+@pytest.mark.parametrize("scenario", sorted(catalog().scenarios))
+def test_the_flags_of_every_scenario_are_understood(body: Body, scenario: str) -> None:
+    race = experiment(scenario=scenario, strategies=[catalog().strategies_for(scenario)[0]])
+    body.platform.act(race, actions.StartLoad(race.steps[0], KEY))
+    [arguments] = body.lab.started.values()
+    given = load_command.make_context("run", arguments).params
+    own = catalog().scenarios[scenario]
+    assert (given["target"], given["other"]) == (own.target, own.other)
+    assert given["form"] == f"{own.form}&isolation=read-committed&window_milliseconds=0"
 
 
 def test_a_timed_load_is_given_its_duration(body: Body) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from brain.samples import anomalous, audit, experiment
+from racelab_bank.audit.registry import detectors
+from racelab_operator.catalog import catalog
 from racelab_operator.errors import WrongUseError
 from racelab_operator.money import cents_as_text
 from racelab_operator.observed import Observed
@@ -119,6 +122,29 @@ def test_without_a_terminal_the_table_is_plain_aligned_lines() -> None:
     ]
 
 
+def test_what_else_was_found_has_a_column_where_there_is_something_else() -> None:
+    skewed = audit(outcome="Anomalous", anomalies={"lost_update": 0, "write_skew": 12, "visible_overdraft": 1})
+    lines = printed(build_report(RACE, status(skewed, audit())))
+    heading, raced, locked = (re.split("  +", line) for line in lines[:3])
+    assert heading == ["step", "operations", "lost", "drift", "also found", "claim", "outcome", "verdict"]
+    assert raced[1:5] == ["300", "0", "0.00", "12 write skews, 1 visible overdraft"]
+    assert locked[1:5] == ["300", "0", "0.00", "safe"]
+    assert lines[1].index("racy") == lines[2].index("safe")
+
+
+def test_the_report_counts_every_kind_of_anomaly_that_was_looked_for() -> None:
+    [raced, _] = sample().steps
+    assert raced.anomalies == {"lost_update": 187, "hidden_overdraft": 0}
+    assert partial().steps[1].anomalies is None
+
+
+def test_every_anomaly_that_is_claimed_or_detected_is_documented() -> None:
+    text = (DOCS / "report.md").read_text()
+    claimed = {kind for scenario in catalog().scenarios.values() for kind in scenario.anomalies}
+    for kind in claimed | {detector.kind for detector in detectors() if detector.decisive}:
+        assert f"`{kind}`" in text, kind
+
+
 def test_steps_that_were_not_done_show_no_figures_and_why() -> None:
     lines = printed(partial())
     assert lines[2].split() == ["3-replicas-row_lock-read-committed-0ms", "–", "–", "–", "safe", "Unknown", "Unknown"]
@@ -158,6 +184,15 @@ def test_on_a_terminal_a_bar_shows_the_live_drift_and_then_the_verdict() -> None
         for moment in moments():
             progress(moment)
     assert "Confirmed · drift −187.00" in stream.getvalue()
+
+
+def test_a_bar_of_transfers_counts_transfers_and_not_their_legs() -> None:
+    race = experiment(scenario="transfer", load={"requests": 300})
+    moment = Progress(race, Status(stage="load"), Observed(at=1.0, step=0, audit=audit(entries=300)))
+    stream = io.StringIO()
+    with progress_on(Console(file=stream, force_terminal=True, width=120)) as progress:
+        progress(moment)
+    assert "150 written" in stream.getvalue()
 
 
 @given(st.integers(-(10**15), 10**15))

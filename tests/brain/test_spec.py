@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -18,42 +18,60 @@ from racelab_operator.catalog import catalog
 from racelab_operator.errors import InvalidFilesError
 from racelab_operator.spec import RaceExperiment, read_experiments
 
+if TYPE_CHECKING:
+    from racelab_operator.catalog import Scenario
+
 EXPERIMENTS = Path(__file__).parents[2] / "k8s" / "experiments"
 CATALOG = catalog()
-AT_EVERY_LEVEL = [
-    name
-    for name, strategy in CATALOG.strategies.items()
-    if all(set(claims) == set(CATALOG.isolations) for claims in strategy.claims.values())
-]
 
 
 def some_of(names: list[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)
 
 
-specs = st.fixed_dictionaries(
-    {
-        "scenario": st.sampled_from(sorted(CATALOG.scenarios)),
-        "strategies": some_of(sorted(AT_EVERY_LEVEL)),
-        "load": st.fixed_dictionaries(
-            {"requests": st.integers(1, 1_000_000)},
-            optional={
-                "concurrency": st.integers(16, 1000),
-                "generators": st.integers(1, 16),
-                "accounts": st.integers(1, 10_000),
-                "amountCents": st.integers(1, 1_000_000_000),
-                "seed": st.integers(0, 2**63 - 1),
-                "arrival": st.sampled_from(sorted(CATALOG.arrivals)),
-            },
-        ),
-    },
-    optional={
-        "isolation": some_of(list(CATALOG.isolations)),
-        "replicas": st.lists(st.integers(1, 32), min_size=1, max_size=3, unique=True),
-        "windowMilliseconds": st.lists(st.integers(0, 10_000), min_size=1, max_size=3, unique=True),
-        "expect": st.sampled_from(["Claim", "Consistent", "Anomalous"]),
-    },
-)
+def at_every_level(scenario: str) -> list[str]:
+    """Name the strategies that serve a scenario at every isolation level."""
+    return [
+        name
+        for name in CATALOG.strategies_for(scenario)
+        if set(CATALOG.strategies[name].claims[scenario]) == set(CATALOG.isolations)
+    ]
+
+
+def specs_of(scenario: Scenario) -> st.SearchStrategy[dict[str, Any]]:
+    """Give whole specs of a scenario, with the fields that it takes."""
+    own = {
+        "openingCents": (scenario.opening_cents, st.integers(1_000, 10**15)),
+        "minimumCents": (scenario.minimum_cents, st.integers(-(10**15), 1_000)),
+        "priceCents": (scenario.price_cents, st.integers(1_000_000_000, 10**15)),
+    }
+    return st.fixed_dictionaries(
+        {
+            "scenario": st.just(scenario.name),
+            "strategies": some_of(at_every_level(scenario.name)),
+            "load": st.fixed_dictionaries(
+                {"requests": st.integers(1, 1_000_000)},
+                optional={
+                    "concurrency": st.integers(16, 1000),
+                    "generators": st.integers(1, 16),
+                    "accounts": st.integers(scenario.accounts, 10_000),
+                    "amountCents": st.integers(1, 1_000_000_000),
+                    "seed": st.integers(0, 2**63 - 1),
+                    "arrival": st.sampled_from(sorted(CATALOG.arrivals)),
+                }
+                | {field: values for field, (value, values) in own.items() if value is not None},
+            ),
+        },
+        optional={
+            "isolation": some_of(list(CATALOG.isolations)),
+            "replicas": st.lists(st.integers(1, 32), min_size=1, max_size=3, unique=True),
+            "windowMilliseconds": st.lists(st.integers(0, 10_000), min_size=1, max_size=3, unique=True),
+            "expect": st.sampled_from(["Claim", "Consistent", "Anomalous"]),
+        },
+    )
+
+
+specs = st.sampled_from(sorted(CATALOG.scenarios)).flatmap(lambda name: specs_of(CATALOG.scenarios[name]))
 
 
 @given(specs)
@@ -69,8 +87,9 @@ def test_what_is_allowed_is_read_back_from_yaml_as_it_was_written(
 
 @pytest.mark.parametrize("file", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_experiment_of_the_repository_is_valid_and_opens_with_its_hypothesis(file: Path) -> None:
-    [read] = read_experiments([file])
-    assert read.metadata.name == file.stem
+    first, *others = (read.metadata.name for read in read_experiments([file]))
+    assert first == file.stem
+    assert all(other.startswith(f"{file.stem}-") for other in others)
     assert file.read_text().startswith("# Hypothesis: ")
 
 
@@ -101,6 +120,7 @@ BOUNDS = {
     "accounts": (1, 10_000),
     "amountCents": (1, 1_000_000_000),
     "openingCents": (0, 10**15),
+    "priceCents": (1, 10**15),
     "generators": (1, 16),
     "seed": (0, 2**63 - 1),
 }
@@ -108,12 +128,13 @@ BOUNDS = {
 
 @pytest.mark.parametrize(("field", "low", "high"), [(field, *bounds) for field, bounds in BOUNDS.items()])
 def test_every_number_has_its_bounds(field: str, low: int, high: int) -> None:
-    base = {} if field in {"requests", "durationSeconds"} else {"requests": 1}
+    base = {"concurrency": 16, "amountCents": 1} | ({} if field in {"requests", "durationSeconds"} else {"requests": 1})
+    scenario = "redeem" if field == "priceCents" else "deposit"
     for allowed in (low, high):
-        race(load={"concurrency": 16, **base, field: allowed})
+        race(scenario=scenario, load=base | {field: allowed})
     for refused in (low - 1, high + 1, float(low), str(low), True, None if field == "concurrency" else "x"):
         with pytest.raises(ValidationError):
-            race(load={"concurrency": 16, **base, field: refused})
+            race(scenario=scenario, load=base | {field: refused})
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -164,3 +185,12 @@ def test_every_field_is_documented() -> None:
     definitions = RaceExperiment.model_json_schema()["$defs"]
     for field in [*definitions["Spec"]["properties"], *definitions["Load"]["properties"]]:
         assert f"| `{field}` |" in text, field
+
+
+def test_every_scenario_is_documented_with_the_share_of_the_load_that_it_opens_with() -> None:
+    text = (EXPERIMENTS.parents[1] / "docs" / "experiment-file.md").read_text()
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    for scenario in CATALOG.scenarios.values():
+        percent = scenario.opening_percent_of_load
+        assert percent is None or f"{percent} %" in rows[scenario.name], scenario.name
+        assert f"`{scenario.name}`" in rows["scenario"]

@@ -7,10 +7,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from brain.samples import experiment, race
+from racelab_operator.catalog import catalog
 from racelab_operator.steps import expand, load_name, run_key
 
 names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
@@ -60,3 +62,44 @@ def test_a_withdrawal_opens_with_half_of_what_the_load_asks_for() -> None:
 
 def test_an_account_never_opens_below_its_floor() -> None:
     assert experiment(load={"requests": 1, "minimumCents": 500_000}).steps[0].load.opening_cents == 500_000
+
+
+@pytest.mark.parametrize("scenario", sorted(catalog().scenarios))
+def test_what_the_file_leaves_out_is_the_scenarios_own(scenario: str) -> None:
+    own = catalog().scenarios[scenario]
+    step = experiment(scenario=scenario, strategies=[catalog().strategies_for(scenario)[0]]).steps[0]
+    load = step.load
+    assert (step.noun, step.legs) == (own.noun, own.legs)
+    assert (load.target, load.other, load.form) == (own.target, own.other, own.form)
+    assert load.accounts == (15 if own.target == "batch" else own.accounts)
+    assert (load.minimum_cents, load.price_cents) == (own.minimum_cents or 0, own.price_cents)
+    if own.opening_percent_of_load is None:
+        assert load.opening_cents == (own.opening_cents or 0)
+
+
+def test_where_a_batch_shares_a_target_each_batch_has_one_of_its_own() -> None:
+    def accounts(**load: int) -> int:
+        return experiment(scenario="open", strategies=["get_or_create"], load=load).steps[0].load.accounts
+
+    assert accounts(requests=41, concurrency=20) == 3
+    assert accounts(requests=1_000_000, concurrency=1) == 10_000
+    assert accounts(durationSeconds=5) == 1
+    assert accounts(requests=300, accounts=2) == 2
+
+
+def test_a_share_of_the_load_is_shared_by_the_accounts_that_the_scenario_has_at_least() -> None:
+    percent = catalog().scenarios["transfer"].opening_percent_of_load
+    assert percent is not None
+    load = experiment(scenario="transfer", load={"requests": 200, "amountCents": 100}).steps[0].load
+    assert load.opening_cents == 200 * 100 // 2 * percent // 100
+
+
+def test_an_item_costs_at_least_what_one_code_takes_off_it() -> None:
+    def price_cents(**load: int) -> int | None:
+        return experiment(scenario="redeem", load={"requests": 1, **load}).steps[0].load.price_cents
+
+    own = catalog().scenarios["redeem"].price_cents
+    assert own is not None
+    assert price_cents() == own
+    assert price_cents(amountCents=own + 1) == own + 1
+    assert price_cents(amountCents=5, priceCents=7) == 7

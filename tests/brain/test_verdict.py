@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brain.samples import ABORTS, RACY, SAFE, anomalous, audit, step
-from racelab_operator.verdict import exit_code, judge, overall
+from brain.samples import ABORTS, RACY, SAFE, anomalous, audit, experiment, step
+from racelab_operator.catalog import catalog
+from racelab_operator.verdict import exit_code, judge, overall, what_happened
 
 if TYPE_CHECKING:
     from racelab_operator.catalog import Claim
@@ -88,6 +89,30 @@ def test_the_reason_is_a_sentence_in_the_words_of_the_field() -> None:
     )
     lost = judge(step(), audit(**INCOMPLETE)).reason
     assert lost.endswith("Unknown (1 of 2 histories are complete: generator 1: OOMKilled)")
+
+
+def test_a_request_with_two_legs_is_told_with_both() -> None:
+    transfer = experiment(scenario="transfer").steps[0]
+    lost = anomalous(entries=599, lost=12, drift_cents=-200)
+    assert what_happened(transfer, lost) == (
+        "atomic_only at 3 replicas lost 12 of 599 legs of 300 transfers (drift −2.00)"
+    )
+    assert what_happened(transfer, audit(entries=600)) == "atomic_only at 3 replicas lost none of 300 transfers"
+
+
+def test_what_a_scenario_calls_its_requests_is_what_they_are_called() -> None:
+    for name, scenario in catalog().scenarios.items():
+        strategy = catalog().strategies_for(name)[0]
+        told = what_happened(experiment(scenario=name, strategies=[strategy]).steps[0], audit(entries=60))
+        assert told == f"{strategy} at 3 replicas lost none of {60 // scenario.legs} {scenario.noun}"
+
+
+def test_other_anomalies_are_counted_in_words() -> None:
+    shown = {"lost_update": 0, "write_skew": 2, "duplicate": 1, "outcome_mismatch": 3, "visible_overdraft": 0}
+    assert what_happened(step(), audit(anomalies=shown)) == (
+        "atomic_only at 3 replicas lost none of 300 deposits "
+        "and showed 2 write skews, 1 duplicate, 3 outcome mismatches"
+    )
 
 
 @given(

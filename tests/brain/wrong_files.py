@@ -7,6 +7,7 @@ from itertools import pairwise
 from racelab_operator.catalog import catalog
 
 HEAD = "apiVersion: racelab.dev/v1alpha1\nkind: RaceExperiment\nmetadata: {name: wrong}\nspec:\n  scenario: deposit\n"
+REDEEM = HEAD.replace("deposit", "redeem") + "  strategies: [row_lock]\n"
 GOOD = HEAD + "  strategies: [row_lock]\n"
 
 WRONG: dict[str, tuple[str | bytes, str]] = {
@@ -41,6 +42,36 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "an opening below the floor": (
         GOOD + "  load: {requests: 5, openingCents: 1, minimumCents: 2}\n",
         ":7: spec.load.openingCents: given 1, allowed from minimumCents 2: an account opens at its floor or above",
+    ),
+    "fewer accounts than the scenario needs": (
+        GOOD.replace("deposit", "transfer") + "  load: {requests: 5, accounts: 1}\n",
+        ":7: spec.load.accounts: given 1, allowed 2 to 10000 for scenario transfer",
+    ),
+    "an opening of a scenario that has none": (
+        REDEEM + "  load:\n    requests: 5\n    openingCents: 0\n",
+        ":9: spec.load.openingCents: given 0, which scenario redeem does not take: leave it out",
+    ),
+    "a floor of a scenario that has none": (
+        HEAD.replace("deposit", "open") + "  strategies: [get_or_create]\n  load: {requests: 5, minimumCents: -5}\n",
+        ":7: spec.load.minimumCents: given -5, which scenario open does not take: leave it out",
+    ),
+    "a price where nothing is sold": (
+        GOOD + "  load: {requests: 5, priceCents: 100}\n",
+        ":7: spec.load.priceCents: given 100, which scenario deposit does not take: leave it out",
+    ),
+    "a price that a code takes below zero": (
+        REDEEM + "  load: {requests: 5, priceCents: 99}\n",
+        (
+            ":7: spec.load.priceCents: given 99, allowed from amountCents 100: "
+            "an item's price is at least what one code takes off it"
+        ),
+    ),
+    "a strategy that does not serve the scenario": (
+        HEAD.replace("deposit", "open") + "  strategies: [get_or_create, row_lock]\n",
+        (
+            ":6: spec.strategies[1]: given row_lock, which does not work with scenario open, "
+            f"allowed {', '.join(catalog().strategies_for('open'))}"
+        ),
     ),
     "a misspelt field": (
         GOOD + "  window_milliseconds: [5]\n",
@@ -86,7 +117,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         GOOD + "  load:\n",
         (
             ":7: spec.load: given nothing, allowed a mapping with requests, durationSeconds, concurrency, accounts, "
-            "amountCents, minimumCents, openingCents, arrival, generators, seed"
+            "amountCents, minimumCents, openingCents, priceCents, arrival, generators, seed"
         ),
     ),
     "a wrong name": (
@@ -99,7 +130,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "another kind": (GOOD.replace("RaceExperiment", "Pod"), ":2: kind: given 'Pod', allowed RaceExperiment"),
     "no scenario": (
         GOOD.replace("  scenario: deposit\n", ""),
-        ":4: spec.scenario: missing: allowed deposit, withdraw",
+        f":4: spec.scenario: missing: allowed {', '.join(catalog().scenarios)}",
     ),
     "a list as a document": (
         "- 1\n",

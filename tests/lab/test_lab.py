@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,8 +20,6 @@ from racelab_operator.platforms.local.ports import listen
 from racelab_operator.platforms.local.state import current_lab, read, stop_lab
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from racelab_operator.platforms.local.processes import Identity
 
 
@@ -85,6 +84,23 @@ def test_chosen_ports_are_used(home: Path, lab_database: str) -> None:
         f"http://127.0.0.1:{ports[0]}",
         f"https://127.0.0.1:{ports[1]}",
     )
+
+
+def test_replicas_and_auditor_get_one_secret_key_and_the_delay_scale(home: Path, lab_database: str) -> None:
+    with LocalLab(home, database_url=lab_database, programs=FAKES, delay_scale=0.5) as lab:
+        lab.start(2)
+        record = read(home)
+        assert record is not None
+        children = dict(record.children)
+        told = [environment_of(children[name]) for name in ("auditor", "bank-0", "bank-1")]
+    assert {environment["RACELAB_DELAY_SCALE"] for environment in told} == {"0.5"}
+    assert len({environment["RACELAB_SECRET_KEY"] for environment in told}) == 1
+    assert told[0]["RACELAB_SECRET_KEY"]
+
+
+def environment_of(process: Identity) -> dict[str, str]:
+    lines = Path(f"/proc/{process.pid}/environ").read_text().split("\0")
+    return dict(line.split("=", 1) for line in lines if line)
 
 
 def test_a_database_with_too_few_connections_is_refused_with_the_numbers(home: Path, lab_database: str) -> None:

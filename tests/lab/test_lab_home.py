@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from racelab_operator.platforms.local.database import check_connections, check_database, connections_needed
+from racelab_operator.platforms.local.environments import Environments, clean_environment, without_libpq_settings
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.platforms.local.home import MEBIBYTE, check_space, missing_bytes, open_home
 from racelab_operator.platforms.local.ports import LOOPBACK, free_port, listen
 from racelab_operator.platforms.local.processes import exit_reason, last_lines
-from racelab_operator.platforms.local.programs import clean_environment, without_libpq_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,11 +108,30 @@ def test_a_privileged_port_without_permission_is_told(monkeypatch: pytest.Monkey
 
 
 def test_the_lab_programs_get_no_settings_of_others() -> None:
-    user = {"PATH": "/bin", "GUNICORN_CMD_ARGS": "--workers 9", "https_proxy": "http://x", "PGHOST": "x", "HOME": "/h"}
+    user = {
+        "PATH": "/bin", "HOME": "/h", "PGHOST": "x", "GUNICORN_CMD_ARGS": "--workers 9", "https_proxy": "http://x",
+        "DATABASE_URL": "postgresql:///x", "RACELAB_ADMIN_PASSWORD": "secret", "RACELAB_DELAY_SCALE": "9",
+    }  # fmt: skip
     clean = clean_environment(user)
-    assert {"PATH", "HOME", "PGHOST"} < set(clean)
-    assert not {"GUNICORN_CMD_ARGS", "https_proxy"} & set(clean)
+    assert set(clean) == {"PATH", "HOME", "PGHOST", "PYTHONSAFEPATH", "PYTHONUNBUFFERED"}
     assert "PGHOST" not in without_libpq_settings(clean)
+
+
+def test_bank_and_auditor_share_the_secret_key_of_one_lab_and_the_generators_do_not_know_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RACELAB_SECRET_KEY", "the user's")
+    environments = Environments(delay_scale=0.1)
+    bank = environments.bank("postgresql:///lab", tmp_path)
+    auditor, load = environments.auditor(bank), environments.load()
+    assert bank["RACELAB_DELAY_SCALE"] == auditor["RACELAB_DELAY_SCALE"] == "0.1"
+    assert bank["RACELAB_SECRET_KEY"] == auditor["RACELAB_SECRET_KEY"] == environments.secret_key
+    assert not {"RACELAB_SECRET_KEY", "DATABASE_URL"} & set(load)
+    assert auditor["RACELAB_TOKEN"] == load["RACELAB_TOKEN"] == environments.token
+    assert "RACELAB_TOKEN" not in bank
+    other = Environments()
+    assert len({environments.secret_key, environments.token, other.secret_key, other.token, "the user's"}) == 5
+    assert not any(secret in repr(environments) for secret in (environments.token, environments.secret_key))
 
 
 def test_an_end_is_told_by_code_or_signal() -> None:

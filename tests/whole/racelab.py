@@ -19,19 +19,41 @@ if TYPE_CHECKING:
 EXPERIMENT = """\
 apiVersion: racelab.dev/v1alpha1
 kind: RaceExperiment
-metadata: {{name: whole}}
+metadata: {{name: {name}}}
 spec:
-  scenario: deposit
+  scenario: {scenario}
   strategies: [{strategies}]
   replicas: [{replicas}]
   windowMilliseconds: [{window}]
-  load: {{requests: {requests}, concurrency: 12, amountCents: 100, arrival: closed, seed: 7}}
+  load: {{requests: {requests}, concurrency: 12, accounts: {accounts}, seed: 7}}
 """
 
 
 def _environment() -> dict[str, str]:
     """Return what a user's shell has: the session's own database is not this lab's."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "RACELAB_"))}
+
+
+def experiment(
+    scenario: str,
+    strategies: str,
+    *,
+    name: str = "whole",
+    replicas: str = "3",
+    window: int = 3,
+    requests: int = 60,
+    accounts: int = 1,
+) -> str:
+    """Return the text of an experiment, with twelve requests in flight."""
+    return EXPERIMENT.format(
+        name=name,
+        scenario=scenario,
+        strategies=strategies,
+        replicas=replicas,
+        window=window,
+        requests=requests,
+        accounts=accounts,
+    )
 
 
 class Home:
@@ -41,19 +63,23 @@ class Home:
         self.path = path
         self.directory = path / "home"
         self.known: set[Any] = set()
+        self.started: list[subprocess.Popen[str]] = []
 
     def experiment(
         self, strategies: str = "atomic_only", replicas: str = "3", window: int = 3, requests: int = 60
     ) -> str:
-        """Write an experiment file and return its path."""
+        """Write a file with one experiment on deposits and return its path."""
+        return self.file(experiment("deposit", strategies, replicas=replicas, window=window, requests=requests))
+
+    def file(self, *experiments: str) -> str:
+        """Write a file with these experiments and return its path."""
         file = self.path / "experiment.yaml"
-        text = EXPERIMENT.format(strategies=strategies, replicas=replicas, window=window, requests=requests)
-        file.write_text(text, encoding="utf-8")
+        file.write_text("---\n".join(experiments), encoding="utf-8")
         return str(file)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `racelab` with these arguments."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "racelab_operator", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -61,6 +87,15 @@ class Home:
             env={**_environment(), "RACELAB_HOME": str(self.directory)},
             cwd=self.path,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=20)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Run `racelab` to its end; return exit code, stdout, stderr."""

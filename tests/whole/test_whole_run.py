@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from pathlib import Path
 
 import httpx
 import jsonschema
@@ -11,7 +10,7 @@ import pytest
 
 from lab.programs import kill, wait_for_end
 from racelab_operator.report.model import report_schema
-from whole.racelab import Home
+from whole.racelab import Home, experiment
 
 LONG = {"requests": 4000, "window": 5}
 
@@ -35,17 +34,47 @@ def test_a_file_in_a_proved_verdict_out(home: Home) -> None:
 
 
 def test_withdrawals_show_what_each_strategy_claims(home: Home) -> None:
-    file = Path(home.experiment("atomic_only, f_expression, conditional_update"))
-    file.write_text(file.read_text().replace("deposit", "withdraw"))
-    code, out, err = home.run("run", str(file), "--json", "-", "--quiet")
-    assert code == 0, err
+    # F() overdraws only where the last amounts are paid out. Three writers in step would end at zero exactly, if what
+    # there is could be shared by three: 32 amounts cannot.
+    strategies = "atomic_only, f_expression, conditional_update"
+    file = home.file(experiment("withdraw", strategies, window=20, requests=64))
+    code, out, err = home.run("run", file, "--json", "-", "--quiet")
+    assert code == 0, out + err
     naive, unchecked, conditional = home.report(out)["steps"]
     assert naive["lost"] > 0
     assert naive["overdrafts"]["visible"] == 0
     assert unchecked["overdrafts"] == {"visible": 1, "hidden": 0}
     assert (unchecked["lost"], unchecked["drift_cents"]) == (0, 0)
     assert conditional["outcome"] == "Consistent"
-    assert conditional["operations"]["fail"] == 30
+    assert conditional["operations"]["fail"] == 32
+
+
+# The strategies, a racy one first; accounts enough that each batch finds a fresh one; what must show.
+OTHER_SCENARIOS = {
+    "transfer": ("atomic_only, row_lock", 2, "lost_update"),
+    "redeem": ("check_then_lock, conditional_update", 5, "visible_overdraft"),
+    "joint": ("joint_read, joint_lock", 1, "write_skew"),
+    "open": ("get_or_create, get_or_create_unique", 5, "duplicate"),
+}
+
+
+def test_every_other_scenario_shows_what_each_strategy_claims(home: Home) -> None:
+    file = home.file(
+        *(
+            experiment(scenario, strategies, name=scenario, accounts=accounts, window=10)
+            for scenario, (strategies, accounts, _) in OTHER_SCENARIOS.items()
+        )
+    )
+    code, out, err = home.run("run", file, "--json", "-", "--quiet")
+    assert code == 0, out + err
+    reports = home.report(out)
+    jsonschema.validate(reports, report_schema())
+    for report, (scenario, (_, _, anomaly)) in zip(reports, OTHER_SCENARIOS.items(), strict=True):
+        racy, safe = report["steps"]
+        assert (racy["outcome"], safe["outcome"]) == ("Anomalous", "Consistent"), scenario
+        assert racy["anomalies"][anomaly] > 0
+        assert not any(safe["anomalies"].values())
+        assert sum(safe["operations"].values()) == 60
 
 
 def test_the_same_file_can_be_run_again_in_the_same_home(home: Home) -> None:
@@ -131,11 +160,39 @@ def test_a_bank_that_is_kept_up_can_be_raced_by_hand(home: Home) -> None:
     code, out, _ = home.run("drift", "--json")
     drift = json.loads(out)
     assert code == 0
-    assert (drift["ledger_total_cents"], drift["balance_cents"], drift["drift_cents"]) == (300, 300, 0)
+    opening = drift["opening_cents"]  # an item and a code are on the playground, too
+    assert (drift["ledger_total_cents"], drift["balance_cents"]) == (opening + 300, opening + 300)
+    assert (drift["drift_cents"], drift["lost"], drift["anomalies"]) == (0, 0, {})
     assert "playground" in home.run("drift")[1]
     code, out, _ = home.run("status")
     assert code == 0
     assert addresses.https_url in out
+    assert home.run("down")[0] == 0
+    process.communicate(timeout=20)
+    home.assert_nothing_is_left(record)
+
+
+def test_who_is_named_by_a_flag_can_log_in_and_codes_can_be_made_while_the_bank_is_up(home: Home) -> None:
+    process = home.start("up", "--replicas", "2", "--user", "ann:secret", "--delay-scale", "0")
+    record = home.lab(process)
+    addresses = record.addresses
+    assert addresses is not None
+    assert process.stdout is not None
+    assert "Ctrl-C ends it.\n" in iter(process.stdout.readline, ""), "everybody was made"
+    with httpx.Client(base_url=addresses.http_url, trust_env=False) as browser:
+        token = browser.get("/auth/login/").cookies["csrftoken"]
+        form = {"username": "ann", "password": "secret", "csrfmiddlewaretoken": token}
+        assert browser.post("/auth/login/", data=form).status_code == 302
+        seen = [browser.get("/accounts/withdraw/") for _ in range(2)]
+        assert {(answer.text, answer.headers["Racelab-Replica"]) for answer in seen} == {
+            ("1000000", "bank-0"),
+            ("1000000", "bank-1"),
+        }, "a session holds on every replica"
+        [code] = json.loads(home.run("codes", "new", "--json")[1])["codes"]
+        use = {"item": code["item"], "code": code["code"]}
+        assert [browser.post("/demo/atomic_long_delay/", data=use).status_code for _ in range(2)] == [200, 422]
+    drift = json.loads(home.run("drift", "--json")[1])
+    assert (drift["entries"], drift["lost"], drift["duplicate_balances"]) == (2, 0, 0)
     assert home.run("down")[0] == 0
     process.communicate(timeout=20)
     home.assert_nothing_is_left(record)

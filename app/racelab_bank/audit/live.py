@@ -22,11 +22,12 @@ from racelab_bank.audit.live_account import LiveAccount, LiveGroup
 from racelab_bank.audit.words import money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from racelab_bank.audit.history import Account, Entry, Install
+    from racelab_bank.audit.live_account import AccountFigures
 
 #: How many heads are remembered for stale writers that still have to write: about 200 bytes each. A writer is stale by
 #: its window of at most 10 seconds and its time in queues; at 5,000 writes per second this is 40 seconds.
@@ -175,6 +176,10 @@ class LiveAudit:
             writers_seen=len(self._writers),
         )
 
+    def accounts(self) -> Iterator[AccountFigures]:
+        """Yield the figures of each account that has entries, as of now."""
+        return (state.figures() for state in self._states.values() if state.counted)
+
     def _state(self, account: int) -> LiveAccount:
         state = self._states.get(account)
         if state is None:
@@ -263,6 +268,7 @@ class LiveAudit:
 
     def _count(self, state: LiveAccount, entry: Entry) -> None:
         state.total_cents += entry.amount_cents
+        state.counted += 1
         self._entries += 1
         self._writers.add((entry.replica, entry.worker))
 

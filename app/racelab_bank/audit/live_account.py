@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from racelab_bank.audit.history import Account, Entry, Install
 
 
+@dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """What one account says, what its ledger says, and how many of its entries are lost."""
+
+    account: int
+    opening_cents: int
+    ledger_total_cents: int
+    balance_cents: int
+    drift_cents: int
+    entries: int
+    lost: int
+
+
 @dataclass(slots=True, eq=False)
 class LiveAccount:
     """One account: what was consumed of it, and what is held. Held rows are keyed by what they wait for."""
@@ -22,6 +35,7 @@ class LiveAccount:
     total_cents: int
     depth: int = 0
     installed: int = 0
+    counted: int = 0
     fresh: bool = True
     overdrawn: bool = False
     blocked_since: int | None = None
@@ -40,6 +54,18 @@ class LiveAccount:
     def drift_cents(self) -> int:
         """By how much the balance differs from the ledger."""
         return self.balance_cents - self.total_cents
+
+    def figures(self) -> AccountFigures:
+        """Return its figures as of the rows consumed."""
+        return AccountFigures(
+            account=self.account.id,
+            opening_cents=self.account.opening_cents,
+            ledger_total_cents=self.total_cents,
+            balance_cents=self.balance_cents,
+            drift_cents=self.drift_cents,
+            entries=self.counted,
+            lost=self.lost,
+        )
 
     def next_install(self) -> Install | None:
         """Return the next install in version order, if it is here. The first may be the account's creation."""

@@ -59,6 +59,29 @@ class Lost(Schema):
     reason: str = Field(min_length=1, max_length=2_000)
 
 
+class AccountDrift(Schema):
+    """One account: whose it is, what it says, what its ledger says, and how many of its entries are lost."""
+
+    account: int
+    kind: str
+    owner: int | None
+    user: str | None
+    opening_cents: int
+    ledger_total_cents: int
+    balance_cents: int
+    drift_cents: int
+    entries: int
+    lost: int
+
+
+class Accounts(Schema):
+    """The accounts of a run that have entries: how many there are, and the first of them."""
+
+    run: str
+    count: int
+    accounts: list[AccountDrift]
+
+
 class DuplicateBalances(Schema):
     """How many recorded balances had been recorded before, and why that misleads here; no reasons: it does not."""
 
@@ -163,6 +186,12 @@ def list_anomalies(
 ) -> dict[str, Any]:
     """List a run's anomalies, each in one sentence with the operations involved."""
     return auditing.anomalies(_found(key), offset, limit)
+
+
+@api.get("/runs/{key}/accounts", response={200: Accounts, **PROBLEMS})
+def list_accounts(request: HttpRequest, key: Key, limit: Annotated[int, Query(ge=1, le=1_000)] = 10) -> dict[str, Any]:
+    """List a run's accounts that have entries, those with the largest drift first."""
+    return auditing.accounts(_found(key), limit)
 
 
 @api.get("/runs/{key}/duplicate-balances", response={200: DuplicateBalances, **PROBLEMS})

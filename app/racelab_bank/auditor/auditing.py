@@ -3,13 +3,14 @@
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from racelab_bank.audit.history import Account, History
 from racelab_bank.audit.live import LiveAudit
+from racelab_bank.audit.live_account import AccountFigures
 from racelab_bank.audit.report import audit, findings, live_report
 from racelab_bank.auditor import rows
 from racelab_bank.models import Run
@@ -29,7 +30,7 @@ def audit_run(run: Run) -> dict[str, Any]:
     if run.report is not None:
         return dict(run.report)
     if run.closed_at is None:
-        return _live(run)
+        return _live(run).turn(run)
     with rows.snapshot():
         history = rows.history(run)
         settled = _settled(run, history)
@@ -47,6 +48,18 @@ def anomalies(run: Run, offset: int, limit: int) -> dict[str, Any]:
     found = list(findings(history, final=settled))
     page = found[offset : offset + limit]
     return {"run": run.key, "count": len(found), "anomalies": [anomaly.to_json() for anomaly in page]}
+
+
+def accounts(run: Run, limit: int) -> dict[str, Any]:
+    """Return the run's accounts that have entries, those with the largest drift first, and how many there are."""
+    figures = _live(run).accounts(run)
+    figures.sort(key=lambda one: (-abs(one.drift_cents), -one.lost, one.account))
+    who = rows.owners([one.account for one in figures[:limit]])
+    return {
+        "run": run.key,
+        "count": len(figures),
+        "accounts": [asdict(one) | who[one.account] for one in figures[:limit]],
+    }
 
 
 def duplicate_balances(run: Run) -> dict[str, Any]:
@@ -95,30 +108,37 @@ class _Live:
     def turn(self, run: Run) -> dict[str, Any]:
         """Read what has become visible, and report."""
         with self.lock:
-            with rows.snapshot():
-                until = rows.horizon()
-                since = str(max(self.since, int(run.open_transaction)))
-                entries, installs = rows.entries(run, since, str(until)), rows.installs(run, since, str(until))
-                if rows.account_count(run) != len(self.audit.followed):
-                    self.audit.add(_as_opened(run, since, self.audit.followed))
-                histories = rows.histories(run)
-            self.audit.consume(entries, installs)
-            self.audit.accept_torn(polls=_TORN_AFTER_POLLS)
-            self.since = until
-            return live_report(self.audit.figures(), histories).to_json(run.key)
+            return live_report(self._read(run).figures(), rows.histories(run)).to_json(run.key)
+
+    def accounts(self, run: Run) -> list[AccountFigures]:
+        """Read what has become visible, and return the figures of each account that has entries."""
+        with self.lock:
+            return list(self._read(run).accounts())
+
+    def _read(self, run: Run) -> LiveAudit:
+        with rows.snapshot():
+            until = rows.horizon()
+            since = str(max(self.since, int(run.open_transaction)))
+            entries, installs = rows.entries(run, since, str(until)), rows.installs(run, since, str(until))
+            if rows.account_count(run) != len(self.audit.followed):
+                self.audit.add(_as_opened(run, since, self.audit.followed))
+        self.audit.consume(entries, installs)
+        self.audit.accept_torn(polls=_TORN_AFTER_POLLS)
+        self.since = until
+        return self.audit
 
 
 _runs: OrderedDict[int, _Live] = OrderedDict()
 _runs_lock = threading.Lock()
 
 
-def _live(run: Run) -> dict[str, Any]:
+def _live(run: Run) -> _Live:
     with _runs_lock:
         live = _runs.setdefault(run.pk, _Live())
         _runs.move_to_end(run.pk)
         while len(_runs) > _LIVE_RUNS:
             _runs.popitem(last=False)
-    return live.turn(run)
+    return live
 
 
 def _as_opened(run: Run, since: str, followed: AbstractSet[int]) -> list[Account]:

@@ -1,11 +1,13 @@
 """Reads a run's rows from PostgreSQL into the values that the audit knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
+from racelab_bank import models
 from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation, Read
 from racelab_bank.databases.postgresql import HORIZON
 from racelab_bank.models import Generator, Run
@@ -109,6 +111,12 @@ def reads(run: Run, since: str) -> list[Read]:
     with connection.cursor() as cursor:
         cursor.execute(_READS, {"run": run.pk, "since": since})
         return [Read(*row) for row in cursor.fetchall()]
+
+
+def owners(ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Return what accounts are and whose, by their ids: `kind`, `owner` and `user`; None where there is none."""
+    found = models.Account.objects.filter(pk__in=list(ids)).values_list("pk", "kind", "owner", "user__username")
+    return {account: {"kind": kind, "owner": owner, "user": user} for account, kind, owner, user in found}
 
 
 def histories(run: Run) -> Histories:

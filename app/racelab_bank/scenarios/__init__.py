@@ -61,8 +61,9 @@ class Scenario:
     `fields` are the form's fields with what a load generator fills in; `target` says whether operations of one batch
     share a target; `targets` is how many a load has at least. What it does not take is None: `opening_cents`,
     `minimum_cents` and `price_cents` are its own values for the others. `opening_percent_of_load`, where given, opens
-    each account with that share of all that will be asked of it, so that refusals are reached. `legs` of its posting,
-    whether it is `guarded`, and whether it `opens_accounts` tell which strategies can serve it.
+    each account with that share of all that will be asked of it, so that refusals are reached. `legs` is how many
+    accounts an operation writes. Whether it `changes_balances` that are there, is `guarded`, and `opens_accounts` tells
+    which strategies can serve it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Scenario:
     minimum_cents: int | None = None
     price_cents: int | None = None
     legs: int = 1
+    changes_balances: bool = True
     guarded: bool = False
     opens_accounts: bool = False
 
@@ -122,6 +124,7 @@ def catalog() -> list[dict[str, Any]]:
             "target": scenario.target,
             "other": scenario.other,
             "accounts": scenario.targets,
+            "legs": scenario.legs,
             "opening_cents": scenario.opening_cents,
             "opening_percent_of_load": scenario.opening_percent_of_load,
             "minimum_cents": scenario.minimum_cents,

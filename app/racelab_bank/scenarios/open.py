@@ -20,7 +20,7 @@ def no_account(_terms: Terms) -> tuple[NewAccount, ...]:
     fields={"run": "run", "owner": "owner"},
     target="batch",
     opens=no_account,
-    legs=0,
+    changes_balances=False,
     opens_accounts=True,
 )
 def open(run: str, owner: int, amount_cents: int) -> Posting:  # noqa: A001 - the field's name for it

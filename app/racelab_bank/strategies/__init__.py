@@ -57,7 +57,7 @@ class Strategy:
 
 def balances(scenario: "Scenario") -> bool:
     """Serve scenarios that change balances, each checked by itself."""
-    return scenario.legs > 0 and not scenario.guarded
+    return scenario.changes_balances and not scenario.guarded
 
 
 def one_balance(scenario: "Scenario") -> bool:

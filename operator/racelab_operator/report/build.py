@@ -58,6 +58,7 @@ def _step_report(step: Step, result: StepResult) -> StepReport:
         verdict=result.verdict,
         claim=step.claim.kind,
         operations=audit and Operations(**audit.operations.model_dump()),
+        anomalies=audit and dict(audit.anomalies),
         entries=audit and audit.entries,
         lost=audit and audit.lost,
         culprits=audit and audit.culprits,

@@ -71,8 +71,10 @@ class StepReport(_Part):
     """What the strategy claims for this scenario and isolation level."""
     operations: Operations | None
     """How the operations ended."""
+    anomalies: dict[str, Count] | None
+    """How often each kind of anomaly was found; 0 for those that were looked for in vain."""
     entries: Count | None
-    """How many entries the ledger holds: what was truly applied."""
+    """How many entries the ledger holds: what was truly applied. A transfer or a redemption has two."""
     lost: Count | None
     """How many of them were overwritten: their effect is missing from the balance."""
     culprits: Count | None

@@ -93,9 +93,9 @@ class Bars(Silence):
         if audit is None:
             self._bars.update(task, figures=moment.status.message)
             return
-        total = step.load.requests
-        figures = f"{audit.entries} written · drift {cents_as_text(audit.drift_cents)}"
-        self._bars.update(task, total=total, completed=audit.entries, figures=figures)
+        written = audit.entries // step.legs
+        figures = f"{written} written · drift {cents_as_text(audit.drift_cents)}"
+        self._bars.update(task, total=step.load.requests, completed=written, figures=figures)
 
 
 def progress_on(console: Console) -> Silence:

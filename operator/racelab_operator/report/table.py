@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from racelab_operator.money import cents_as_text
+from racelab_operator.words import others_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,26 +53,32 @@ def print_report(report: ExperimentReport, to: Console) -> None:
 
 
 def report_table(report: ExperimentReport, *, plain: bool) -> Table:
-    """Lay out one row per step."""
+    """Lay out one row per step; other anomalies than lost updates have a column where there are any."""
     table = Table(
         box=None if plain else box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="" if plain else "bold"
     )
+    others = [others_as_text(step.anomalies or {}) for step in report.steps]
     table.add_column("step")
     for heading in ("operations", "lost", "drift"):
         table.add_column(heading, justify="right")
+    if any(others):
+        table.add_column("also found")
     for heading in ("claim", "outcome", "verdict"):
         table.add_column(heading)
-    for step in report.steps:
-        table.add_row(*_row(step))
+    for step, found in zip(report.steps, others, strict=True):
+        table.add_row(*_figures(step), *([found] if any(others) else []), *_words(step))
     return table
 
 
-def _row(step: StepReport) -> Iterator[RenderableType]:
+def _figures(step: StepReport) -> Iterator[str]:
     operations = step.operations
     yield step.name
     yield NOTHING if operations is None else str(operations.ok + operations.fail + operations.info)
     yield NOTHING if step.lost is None else str(step.lost)
     yield NOTHING if step.drift_cents is None else cents_as_text(step.drift_cents)
+
+
+def _words(step: StepReport) -> Iterator[RenderableType]:
     yield step.claim
     yield step.outcome
     yield Text(step.verdict, style=STYLES[step.verdict])

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from racelab_operator.platforms.local.environments import clean_environment
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.platforms.local.ports import LOOPBACK, listen
 from racelab_operator.platforms.local.processes import Child, spawn
-from racelab_operator.platforms.local.programs import caddy, clean_environment
+from racelab_operator.platforms.local.programs import caddy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from racelab_operator.platforms.local.environments import clean_environment
 from racelab_operator.platforms.local.processes import Child, spawn
-from racelab_operator.platforms.local.programs import clean_environment
 from racelab_operator.platforms.local.state import sweep
 
 if TYPE_CHECKING:

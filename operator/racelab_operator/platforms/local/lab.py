@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import threading
@@ -21,6 +20,7 @@ from racelab_operator.platforms.local.database import (
     connections_needed,
 )
 from racelab_operator.platforms.local.edge import Edge
+from racelab_operator.platforms.local.environments import Environments, without_libpq_settings
 from racelab_operator.platforms.local.errors import WRONG_USE, LabError
 from racelab_operator.platforms.local.guard import Guard
 from racelab_operator.platforms.local.home import check_space, open_home
@@ -28,11 +28,11 @@ from racelab_operator.platforms.local.loads import Loads, LoadState
 from racelab_operator.platforms.local.ports import LOOPBACK, free_port
 from racelab_operator.platforms.local.postgresql import PostgreSQL
 from racelab_operator.platforms.local.processes import Child, end, settle_spawning, spawn
-from racelab_operator.platforms.local.programs import Programs, clean_environment, without_libpq_settings
+from racelab_operator.platforms.local.programs import Programs
 from racelab_operator.platforms.local.replicas import Replicas, is_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -50,7 +50,8 @@ class LocalLab:
 
     A lab is started once. Whatever interrupts `start`, and however the process ends, nothing is left: `start` cleans
     up when it fails, `close` cannot be interrupted, the kernel signals the children of a killed owner, and the guard
-    (guard.py) sweeps after it. `database_url` names a PostgreSQL of the user's instead of the lab's own.
+    (guard.py) sweeps after it. `database_url` names a PostgreSQL of the user's instead of the lab's own; `delay_scale`
+    multiplies the long delays of the older systems' endpoints.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class LocalLab:
         http_port: int | None = None,
         https_port: int | None = None,
         database_url: str | None = None,
+        delay_scale: float = 1,
         purpose: str = "racelab run",
         programs: Programs | None = None,
     ) -> None:
@@ -69,7 +71,7 @@ class LocalLab:
         self._requested_ports = (http_port, https_port)
         self._requested_database_url = database_url
         self._programs = programs or Programs()
-        self._token = secrets.token_urlsafe(32)
+        self._environments = Environments(delay_scale)
         self._record = state.new_record(purpose)
         self._record_lock = threading.Lock()
         self._logs = self.home / "logs"
@@ -121,8 +123,7 @@ class LocalLab:
         environment = self._start_database(replicas)
         progress(f"starting the auditor and {replicas} replica{'s' if replicas > 1 else ''}")
         self._start_auditor(environment)
-        load_environment = {**clean_environment(), "RACELAB_TOKEN": self._token}
-        self._loads = Loads(self._programs.load, load_environment, self._logs, self._register)
+        self._loads = Loads(self._programs.load, self._environments.load(), self._logs, self._register)
         self._replicas = Replicas(
             self._programs.bank,
             self._workers,
@@ -167,8 +168,6 @@ class LocalLab:
 
     def _start_database(self, replicas: int) -> dict[str, str]:
         """Start or check the database; return the environment of the programs that use it."""
-        # What a killed program leaves among temporary files goes with the socket directory.
-        environment = {**clean_environment(), "TMPDIR": str(self._record.socket_directory)}
         if self._requested_database_url is not None:
             check_database(self._requested_database_url, replicas, self._workers)
             self._database_url = self._requested_database_url
@@ -182,10 +181,10 @@ class LocalLab:
             )
             self._postgresql.start()
             self._database_url = self._postgresql.url
-            environment = without_libpq_settings(environment)
-        return {**environment, "DATABASE_URL": self._database_url}
+        environment = self._environments.bank(self._database_url, self._record.socket_directory)
+        return environment if self._postgresql is None else without_libpq_settings(environment)
 
-    def _start_auditor(self, environment: dict[str, str]) -> None:
+    def _start_auditor(self, bank_environment: Mapping[str, str]) -> None:
         self._auditor_port = free_port()
 
         def register(child: Child) -> None:
@@ -197,7 +196,7 @@ class LocalLab:
             "auditor",
             [*self._programs.auditor, *flags],
             log=self._logs / "auditor.log",
-            environment={**environment, "RACELAB_TOKEN": self._token},
+            environment=self._environments.auditor(bank_environment),
             register=register,
             death_signal=signal.SIGQUIT,
             directory=self._logs,
@@ -242,7 +241,7 @@ class LocalLab:
             self._edge.https_url,
             f"http://{LOOPBACK}:{self._auditor_port}",
             self._edge.ca_file,
-            self._token,
+            self._environments.token,
             self._database_url,
             self._replica_set().names(),
         )

@@ -154,6 +154,7 @@ class LocalPlatform:
             ("--concurrency", load.concurrency),
             ("--arrival", load.arrival),
             ("--target", load.target),
+            ("--other", load.other),
             ("--amount-cents", load.amount_cents),
             ("--seed", load.seed),
             ("--generator", generator),
