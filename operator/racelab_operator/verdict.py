@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from racelab_operator.catalog import catalog
 from racelab_operator.money import cents_as_text
 from racelab_operator.words import others_as_text
 
@@ -94,8 +95,12 @@ def _words(claim: Claim) -> str:
 
 
 def what_happened(step: Step, audit: Audit) -> str:
-    """Say in words what the ledger shows: `atomic_only at 3 replicas lost 187 of 300 deposits (drift −187.00)`."""
-    told = f"{step.strategy} at {step.replicas} replica{'s' * (step.replicas > 1)} lost {_lost(step, audit)}"
+    """Say in words what the ledger shows: `atomic_only at 3 replicas lost 187 of 300 deposits (drift −187.00)`.
+
+    The isolation level is told where it is not the database's default.
+    """
+    level = "" if step.isolation == catalog().isolations[0] else f", {step.isolation},"
+    told = f"{step.strategy} at {step.replicas} replica{'s' * (step.replicas > 1)}{level} lost {_lost(step, audit)}"
     if audit.lost or audit.drift_cents:
         told += f" (drift {cents_as_text(audit.drift_cents)})"
     if others := others_as_text(audit.anomalies):
