@@ -244,7 +244,9 @@ class Bank:
 
     def create(self, opening: Opening, *, unique_owner: bool = False) -> Applied:
         """Insert the owner's account with the amount in it. `unique_owner`: a constraint refuses a second one."""
-        account = Account(run_id=self._run(opening), owner=opening.owner, **_opened(opening, unique_owner))
+        account = Account(
+            run_id=self._run(opening), kind=opening.kind, owner=opening.owner, **_opened(opening, unique_owner)
+        )
         account.save(using=self.alias, force_insert=True)
         return self._created(opening, account)
 
@@ -262,7 +264,9 @@ class Bank:
         accounts = Account.objects.using(self.alias)
         defaults = _opened(opening, unique_owner) | {"head": in_window}
         try:
-            account, created = accounts.get_or_create(run_id=self._run(opening), owner=opening.owner, defaults=defaults)
+            account, created = accounts.get_or_create(
+                run_id=self._run(opening), kind=opening.kind, owner=opening.owner, defaults=defaults
+            )
         except Account.MultipleObjectsReturned:
             raise Refused(f"owner {opening.owner} has several accounts: get() cannot tell which is meant") from None
         if created:
@@ -270,7 +274,9 @@ class Bank:
         return self.write_computed(opening.deposit(account.pk))
 
     def _owned(self, opening: Opening) -> "QuerySet[Account]":
-        return Account.objects.using(self.alias).filter(run_id=self._run(opening), owner=opening.owner)
+        return Account.objects.using(self.alias).filter(
+            run_id=self._run(opening), kind=opening.kind, owner=opening.owner
+        )
 
     def _run(self, opening: Opening) -> int:
         if isinstance(opening.run, int):

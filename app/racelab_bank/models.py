@@ -111,6 +111,9 @@ class Account(models.Model):
         MONEY = "money"
         ITEM = "item"  # its price
         CODE = "code"  # how often a discount code may still be used
+        REDEMPTION = (
+            "redemption"  # what a code took off a price, where that is recorded by a row; its owner is the code
+        )
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.MONEY, db_default=Kind.MONEY.value)
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="account")
@@ -138,7 +141,7 @@ class Account(models.Model):
                 name="checked_floor",
             ),
             models.UniqueConstraint(
-                fields=["run", "owner"], condition=models.Q(unique_owner=True), name="one_account_per_owner"
+                fields=["run", "kind", "owner"], condition=models.Q(unique_owner=True), name="one_account_per_owner"
             ),
         )
 

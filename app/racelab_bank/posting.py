@@ -23,7 +23,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An account that an owner has once, created with `amount_cents` in it when it is missing.
+    """An account of a `kind` that an owner has once, created with `amount_cents` in it when it is missing.
 
     `run` is the run's key, or the id of an account whose run it is. `others` are legs that go with the creation. Where
     the account is there already it takes the amount, unless it counts `once`: then the operation is refused.
@@ -34,6 +34,7 @@ class Opening:
     amount_cents: int
     others: tuple[Leg, ...] = ()
     once: bool = False
+    kind: Account.Kind = Account.Kind.MONEY
 
     def deposit(self, account: int) -> "Posting":
         """Return the posting for an account that is there. Raises `Refused` where it counts once."""

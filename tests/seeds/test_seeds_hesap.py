@@ -125,3 +125,14 @@ def test_twenty_first_posts_at_once_open_one_account(playground: Playground, mon
         assert list(threads.map(visit, range(20))) == [200] * 20
     assert balance(7) == 40_000
     assert playground.audit().anomalies["duplicate"] == 0
+
+
+def test_a_redemption_and_an_owner_of_the_same_number_do_not_meet(client: Client, playground: Playground) -> None:
+    number = playground.code.pk
+    assert client.post("/hesap", {"sahip": number, "artim": "20"}).status_code == 200
+    form = {"code": number, "item": playground.item.pk, "amount": 100, "operation": "1"}
+    for status in (200, 422):
+        assert client.post("/bank/redeem/get_or_create_unique/", form).status_code == status
+    assert client.post("/hesap", {"sahip": number, "artim": "20"}).status_code == 200
+    owned = Account.objects.filter(run=playground.run, owner=number).order_by("pk")
+    assert [(one.kind, one.balance_cents) for one in owned] == [("money", 4_000), ("redemption", 100)]

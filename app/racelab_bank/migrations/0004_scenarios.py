@@ -26,7 +26,15 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='account',
             name='kind',
-            field=models.CharField(choices=[('money', 'Money'), ('item', 'Item'), ('code', 'Code')], db_default='money', default='money', max_length=10),
+            field=models.CharField(choices=[('money', 'Money'), ('item', 'Item'), ('code', 'Code'), ('redemption', 'Redemption')], db_default='money', default='money', max_length=10),
+        ),
+        migrations.RemoveConstraint(
+            model_name='account',
+            name='one_account_per_owner',
+        ),
+        migrations.AddConstraint(
+            model_name='account',
+            constraint=models.UniqueConstraint(condition=models.Q(('unique_owner', True)), fields=('run', 'kind', 'owner'), name='one_account_per_owner'),
         ),
         migrations.AddField(
             model_name='account',

@@ -8,6 +8,7 @@ a visible overdraft (−1 uses are left), or a duplicate (two redemptions were i
 
 from racelab_bank.claims import Anomaly
 from racelab_bank.errors import InvalidField
+from racelab_bank.models import Account
 from racelab_bank.posting import Leg, Opening, Posting
 from racelab_bank.scenarios import NewAccount, Terms, scenario
 
@@ -33,5 +34,5 @@ def redeem(code: int, item: int, amount_cents: int) -> Posting:
     if code == item:
         raise InvalidField("item", str(item), f"another account than code, which is {code}")
     price = Leg(item, -amount_cents)
-    record = Opening(run=code, owner=code, amount_cents=amount_cents, others=(price,), once=True)
+    record = Opening(code, code, amount_cents, others=(price,), once=True, kind=Account.Kind.REDEMPTION)
     return Posting.of(Leg(code, -1, floored=True), price, opening=record)

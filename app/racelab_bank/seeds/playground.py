@@ -38,6 +38,10 @@ def numbered(kind: Account.Kind, number: int) -> int:
 def account_of_owner(owner: int) -> int:
     """Return the account id of an owner, whose account is opened when missing: one per owner, whoever else comes."""
     account, _ = Account.objects.get_or_create(
-        run=run(), owner=owner, unique_owner=True, defaults={"opening_cents": 0, "balance_cents": 0}
+        run=run(),
+        kind=Account.Kind.MONEY,
+        owner=owner,
+        unique_owner=True,
+        defaults={"opening_cents": 0, "balance_cents": 0},
     )
     return account.pk
