@@ -3,6 +3,7 @@
 `python -m derived` writes what differs; with `--check` it names it, and exits 1 when anything does.
 """
 
+import ast
 import json
 import os
 import subprocess
@@ -29,6 +30,7 @@ def derived_files() -> dict[Path, str]:
         ROOT / "operator/racelab_operator/report/report-schema.json": _report_schema(),
         ROOT / "docs/auditor-openapi.json": _openapi(),
         ROOT / "docs/claims.md": claims_page(catalog["bank"]),
+        ROOT / "docs/strategies.md": strategies_page(catalog["bank"]),
         readme: between_marks(readme.read_text(encoding="utf-8"), claims_table(catalog["bank"], "read-committed")),
     }
 
@@ -103,11 +105,7 @@ def claims_page(bank: Catalog) -> str:
         "",
         legend(),
         "",
-        "## Strategies",
-        "",
-        _row("Strategy", "What it does"),
-        _row("---", "---"),
-        *(_row(f"`{strategy['name']}`", strategy["description"]) for strategy in bank["strategies"]),
+        "[strategies.md](strategies.md) tells what each strategy does, step by step.",
     ]
     for scenario in bank["scenarios"]:
         parts += ["", f"## {scenario['name']}", "", scenario["description"], ""]
@@ -117,6 +115,22 @@ def claims_page(bank: Catalog) -> str:
             if claims is not None:
                 cells = (cell(claims.get(isolation)) for isolation in isolations)
                 parts.append(_row(f"`{strategy['name']}`", strategy["transaction"], *cells))
+    return "\n".join(parts) + "\n"
+
+
+def strategies_page(bank: Catalog) -> str:
+    """Return docs/strategies.md: what each strategy does, with the interleaving that shows it."""
+    parts = [
+        "# Strategies",
+        "",
+        "Made by `make generate` from the code; do not edit. Each is one file in `app/racelab_bank/strategies/`, and",
+        "this is its docstring: the way it works, and the script of two transactions that shows what it claims",
+        "([claims.md](claims.md)).",
+    ]
+    for strategy in bank["strategies"]:
+        source = ROOT / "app/racelab_bank/strategies" / f"{strategy['name']}.py"
+        told = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+        parts += ["", f"## {strategy['name']}", "", told]
     return "\n".join(parts) + "\n"
 
 

@@ -12,7 +12,11 @@ ROOT = Path(__file__).parent.parent
 COPIED = ("app", "operator", "loadgen", "tests", "docs", "k8s", "README.md", "pyproject.toml")
 
 STRATEGY = '''\
-"""A newcomer's row lock."""
+"""A newcomer's row lock.
+
+    -- T1  locks
+    -- T2  BLOCKS
+"""
 
 from racelab_bank.claims import Aborts, Safe, claims
 from racelab_bank.ledger import Bank
@@ -71,7 +75,7 @@ def python(house: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_new_strategy_is_one_file_and_everything_picks_it_up(house: Path) -> None:
     generated = python(house, "-m", "derived")
     assert generated.returncode == 0, generated.stderr
-    for place in ("operator/racelab_operator/catalog.json", "docs/claims.md", "README.md"):
+    for place in ("operator/racelab_operator/catalog.json", "docs/claims.md", "docs/strategies.md", "README.md"):
         assert "newcomer" in (house / place).read_text(encoding="utf-8"), place
 
     file = house / "newcomer.yaml"

@@ -1,6 +1,7 @@
 """Every cell of the claims table, performed: two overlapping operations, step by step, on real PostgreSQL."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 from django.db.models import Sum
@@ -12,7 +13,7 @@ from racelab_bank.errors import Conflict, Refused
 from racelab_bank.models import Account, Run
 from racelab_bank.posting import Applied, Posting
 from racelab_bank.scenarios import Scenario, scenarios
-from racelab_bank.strategies import serving, strategies
+from racelab_bank.strategies import Strategy, serving, strategies
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -73,6 +74,13 @@ def test_two_overlapping_operations_show_exactly_what_is_claimed(
         assert claim.kind != "aborts" or not isinstance(outcomes[1], Applied), "and the other one must come again"
         shown |= {kind for kind, number in report.anomalies.items() if number}
     assert shown == set(claim.anomalies), f"{outcomes} {report}"
+
+
+@pytest.mark.parametrize("strategy", strategies().values(), ids=strategies())
+def test_every_strategy_tells_its_script(strategy: Strategy) -> None:
+    told = import_module(strategy.apply.__module__).__doc__ or ""
+    assert "\n    -- T1  " in told
+    assert "\n    -- T2  " in told
 
 
 def open_scenario(open_run: Callable[..., Run], scenario: Scenario, strategy: str, isolation: str) -> Run:
