@@ -63,6 +63,7 @@ def test_bank_and_auditor_become_ready_and_a_deposit_is_in_the_ledger(namespace:
         "entry": None,
         "balance_before_cents": 0,
         "balance_after_cents": 250,
+        "retries": 0,
     }
     assert (told["audit"]["ledger_total_cents"], told["audit"]["drift_cents"]) == (250, 0)
 
