@@ -6,7 +6,7 @@ on a closed run then leave no row at all.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,7 @@ class Bank:
     window: Callable[[], None]
     retries: int = 0
     read_at_microseconds: int | None = field(default=None, init=False)
+    _run_id: int | None = field(default=None, init=False)
 
     def apply(self, strategy: "Strategy", posting: Posting) -> Applied:
         """Apply a posting in the strategy's way.
@@ -104,7 +105,7 @@ class Bank:
     def _seen(self, posting: Posting, accounts: "Iterable[Account]") -> Seen:
         seen = {account.pk: account for account in accounts}
         self.read_at_microseconds = now_microseconds()
-        _must_belong_together(posting, {account.pk: account.run_id for account in seen.values()})
+        _one_run(posting.accounts, {account.pk: account.run_id for account in seen.values()})
         return seen
 
     def lock_until_commit(self, posting: Posting) -> None:
@@ -198,7 +199,7 @@ class Bank:
     def _look_first(self, posting: Posting) -> None:
         """Look before the first of several statements: a missing account is not found with half the money moved."""
         if len(posting.legs) > 1:
-            _must_belong_together(posting, dict(self._accounts(posting.accounts).values_list("pk", "run_id")))
+            self._run_of(posting.accounts)
 
     @staticmethod
     def _add(accounts: "QuerySet[Account]", leg: Leg, entry: UUID) -> bool:
@@ -279,13 +280,22 @@ class Bank:
         )
 
     def _run(self, opening: Opening) -> int:
-        if isinstance(opening.run, int):
-            run = self._accounts([opening.run]).values_list("run_id", flat=True).first()
-        else:
-            run = Run.objects.using(self.alias).filter(key=opening.run).values_list("pk", flat=True).first()
-        if run is None:
-            raise UnknownAccount(f"there is no {'account' if isinstance(opening.run, int) else 'run'} {opening.run}")
-        return run
+        """Return the id of the opening's run, after a look at the accounts that belong to it."""
+        if self._run_id is None:
+            if isinstance(opening.run, int):
+                accounts = (opening.run, *(leg.account for leg in opening.others))
+                self._run_id = self._run_of(accounts)
+            else:
+                self._run_id = (
+                    Run.objects.using(self.alias).filter(key=opening.run).values_list("pk", flat=True).first()
+                )
+        if self._run_id is None:
+            raise UnknownAccount(f"there is no run {opening.run}")
+        return self._run_id
+
+    def _run_of(self, accounts: Sequence[int]) -> int:
+        """Return the run of accounts. Raises `UnknownAccount`, and `Refused` where it is not one run."""
+        return _one_run(accounts, dict(self._accounts(accounts).values_list("pk", "run_id")))
 
     def _created(self, opening: Opening, account: Account) -> Applied:
         for leg in opening.others:
@@ -313,13 +323,17 @@ def _opened(opening: Opening, unique_owner: bool) -> dict[str, Any]:
     }
 
 
-def _must_belong_together(posting: Posting, runs: Mapping[int, int]) -> None:
-    """Raise `UnknownAccount` for one that is not in `runs`, and `Refused` for accounts of several runs."""
-    for account in posting.accounts:
+def _one_run(accounts: Sequence[int], runs: Mapping[int, int]) -> int:
+    """Return the run of the accounts: `runs` by account, as found.
+
+    Raises `UnknownAccount` for one that was not found, and `Refused` for accounts of several runs: each adds up alone.
+    """
+    for account in accounts:
         if account not in runs:
             raise unknown(account)
     if len(set(runs.values())) > 1:
-        raise Refused(f"accounts {' and '.join(map(str, posting.accounts))} belong to different runs")
+        raise Refused(f"accounts {' and '.join(map(str, accounts))} belong to different runs")
+    return runs[accounts[0]]
 
 
 def unknown(account: int) -> UnknownAccount:

@@ -74,6 +74,19 @@ def test_a_transfer_to_nobody_moves_nothing(client: Client, open_run: OpenRun, s
     assert balances(run) == [100, 100]
 
 
+@pytest.mark.parametrize("strategy", serving(scenarios()["redeem"]))
+def test_a_code_is_not_used_up_on_an_item_that_is_not_there(client: Client, open_run: OpenRun, strategy: str) -> None:
+    here, there = (open_run(scenario="redeem", strategy=strategy, price_cents=500) for _ in range(2))
+    code, foreign = accounts_of(here)[0], accounts_of(there)[1]
+    isolation = next(iter(strategies()[strategy].claims))
+    for item, status in ((2**40, 404), (foreign.pk, 422)):
+        answer = post(client, "redeem", strategy, code=code.pk, item=item, isolation=isolation)
+        assert answer.status_code == status, answer.content
+    assert balances(here) == [1, 500]
+    assert balances(there) == [1, 500]
+    assert not Entry.objects.exists()
+
+
 @pytest.mark.parametrize("strategy", serving(scenarios()["transfer"]))
 def test_money_does_not_leave_its_run(client: Client, open_run: OpenRun, strategy: str) -> None:
     here, there = (open_run(scenario="transfer", strategy=strategy, accounts=2) for _ in range(2))
