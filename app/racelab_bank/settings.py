@@ -45,8 +45,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "racelab_bank",
 ]
-# One class, which passes the admin and the logins through sessions and CSRF, and the bank's own requests past them.
-MIDDLEWARE = [] if RACELAB_ROLE == "auditor" else ["racelab_bank.seeds.sessions.SessionPages"]
+# The second passes the admin and the logins through sessions and CSRF, and the bank's own requests past them.
+_BANK_MIDDLEWARE = ["racelab_bank.naming.name_replica", "racelab_bank.seeds.sessions.SessionPages"]
+MIDDLEWARE = [] if RACELAB_ROLE == "auditor" else _BANK_MIDDLEWARE
 SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]  # they look for these in the list itself
 ROOT_URLCONF = "racelab_bank.auditor.urls" if RACELAB_ROLE == "auditor" else "racelab_bank.urls"
 TEMPLATES: list[dict[str, Any]] = [

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -21,24 +20,24 @@ from racelab_bank.strategies import Strategy, serving, strategies
 
 def index(request: HttpRequest) -> HttpResponse:
     """Answer without touching the database: for warming up."""
-    return _named(HttpResponse("racelab bank: POST /bank/<scenario>/<strategy>/\n", content_type="text/plain"))
+    return HttpResponse("racelab bank: POST /bank/<scenario>/<strategy>/\n", content_type="text/plain")
 
 
 def operation(request: HttpRequest, scenario: str, strategy: str) -> HttpResponse:
     """Apply one operation and answer what became of it, as in docs/contracts.md."""
     _ = request.body  # before anything else: an answer before the last byte would end a held-back stream early
     if request.method != "POST":
-        return _named(_answer(405, "invalid", reason=f"{request.method} is not allowed here, POST is"))
+        return _answer(405, "invalid", reason=f"{request.method} is not allowed here, POST is")
     found_scenario, found_strategy = scenarios().get(scenario), strategies().get(strategy)
     if found_scenario is None:
-        return _named(_not_found("scenario", scenario, scenarios()))
+        return _not_found("scenario", scenario, scenarios())
     if found_strategy is None:
-        return _named(_not_found("strategy", strategy, strategies()))
+        return _not_found("strategy", strategy, strategies())
     if not found_strategy.serves(found_scenario):
-        return _named(_not_found(f"strategy for {scenario}", strategy, serving(found_scenario)))
+        return _not_found(f"strategy for {scenario}", strategy, serving(found_scenario))
     with metrics.observed(scenario, strategy) as observed:
         response, observed.outcome = _apply(request, found_scenario, found_strategy)
-    return _named(response)
+    return response
 
 
 def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tuple[HttpResponse, str]:
@@ -87,21 +86,16 @@ def _answer(status: int, outcome: str, **more: Any) -> JsonResponse:
     return JsonResponse({"outcome": outcome, **more}, status=status)
 
 
-def _named(response: HttpResponse) -> HttpResponse:
-    response["Racelab-Replica"] = settings.RACELAB_REPLICA
-    return response
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer for requests that Django refuses to read, such as a body over 64 KiB."""
-    return _named(_answer(400, "invalid", field=None, value=None, reason=f"the request cannot be read: {exception}"))
+    return _answer(400, "invalid", field=None, value=None, reason=f"the request cannot be read: {exception}")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer for paths that do not exist."""
-    return _named(_answer(404, "unknown", reason=f"there is no {request.path[:200]} here"))
+    return _answer(404, "unknown", reason=f"there is no {request.path[:200]} here")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer for our own mistakes; the log has the traceback."""
-    return _named(_answer(500, "failed", reason="the bank made a mistake; see its log"))
+    return _answer(500, "failed", reason="the bank made a mistake; see its log")

@@ -1,8 +1,8 @@
-"""Two clients whose steps a test decides: real threads, real connections, and events instead of luck."""
+"""Threads whose steps a test decides: real connections, and events instead of luck."""
 
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from django.db import connections
 
@@ -15,17 +15,18 @@ from racelab_bank.strategies import Strategy
 _PATIENCE_SECONDS = 20
 _POLL_SECONDS = 0.005
 
+Outcome = TypeVar("Outcome")
 
-class ScriptedClient:
-    """One operation in a thread of its own, which stops at its window until the test lets it go on."""
 
-    def __init__(self, name: str, strategy: Strategy, posting: Posting, isolation: str) -> None:
+class Scripted(Generic[Outcome]):
+    """One action in a thread of its own, which stops where it calls `pause` until the test lets it go on."""
+
+    def __init__(self, name: str, alias: str, act: Callable[[], Outcome]) -> None:
         self.name = name
-        self.outcome: Applied | NotApplied | None = None
+        self.outcome: Outcome | None = None
         self.failure: BaseException | None = None
-        self.bank = Bank(ALIASES[isolation], name, strategy.name, self._pause)
-        self._strategy = strategy
-        self._posting = posting
+        self._alias = alias
+        self._act = act
         self._in_window = threading.Event()
         self._released = threading.Event()
         self._server_pid: int | None = None
@@ -33,23 +34,22 @@ class ScriptedClient:
 
     def _run(self) -> None:
         try:
-            connection = connections[self.bank.alias]
+            connection = connections[self._alias]
             connection.ensure_connection()
             self._server_pid = connection.connection.info.backend_pid
-            self.outcome = self.bank.apply(self._strategy, self._posting)
-        except NotApplied as error:
-            self.outcome = error
+            self.outcome = self._act()
         except BaseException as error:  # noqa: BLE001 - shown by finish()
             self.failure = error
         finally:
             connections.close_all()
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Stand in the window; called by the thread."""
         self._in_window.set()
         assert self._released.wait(_PATIENCE_SECONDS), f"{self.name} was never let go on"
 
     def start(self) -> Self:
-        """Run until the operation stands in its window, waits for a lock, or has ended."""
+        """Run until the action stands in its window, waits for a lock, or has ended."""
         self._thread.start()
         _await(lambda: self._in_window.is_set() or self.blocks or not self._thread.is_alive(), f"{self.name} stands")
         return self
@@ -69,7 +69,7 @@ class ScriptedClient:
             row = cursor.fetchone()
         return row is not None and row[0] == "Lock"
 
-    def finish(self) -> Applied | NotApplied:
+    def finish(self) -> Outcome:
         """Let it go on to its end; return what became of it."""
         self._released.set()
         self._thread.join(_PATIENCE_SECONDS)
@@ -78,6 +78,22 @@ class ScriptedClient:
             raise self.failure
         assert self.outcome is not None
         return self.outcome
+
+
+class ScriptedClient(Scripted[Applied | NotApplied]):
+    """One operation of the bank."""
+
+    def __init__(self, name: str, strategy: Strategy, posting: Posting, isolation: str) -> None:
+        self.bank = Bank(ALIASES[isolation], name, strategy.name, self.pause)
+        self._strategy = strategy
+        self._posting = posting
+        super().__init__(name, self.bank.alias, self._apply)
+
+    def _apply(self) -> Applied | NotApplied:
+        try:
+            return self.bank.apply(self._strategy, self._posting)
+        except NotApplied as error:
+            return error
 
 
 def _await(condition: Callable[[], bool], what: str) -> None:

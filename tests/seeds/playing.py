@@ -6,21 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection, connections
 from django.http import HttpResponse
 
+from bank.interleaving import Scripted
 from racelab_bank.audit.report import AuditReport, audit
 from racelab_bank.auditor import rows
 from racelab_bank.form import PLAYGROUND
 from racelab_bank.ledger import Bank
 from racelab_bank.models import Account, Run
-
-_PATIENCE_SECONDS = 20
-_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -53,54 +50,17 @@ def open_playground() -> Playground:
     return Playground(run, account, item, code)
 
 
-class Visitor:
-    """One request in a thread of its own, which stops between its read and its write until the test lets it go on."""
+class Visitor(Scripted[HttpResponse]):
+    """One request, which stops between its read and its write."""
 
     def __init__(self, ask: Callable[[], Any]) -> None:
         self._ask = ask
-        self._answer: HttpResponse | None = None
-        self._failure: BaseException | None = None
-        self._server_pid: int | None = None
-        self._in_window, self._released = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__("the request", "default", self._visit)
 
-    def _run(self) -> None:
+    def _visit(self) -> HttpResponse:
         _visitors.current = self
-        try:
-            connection.ensure_connection()
-            self._server_pid = connection.connection.info.backend_pid
-            self._answer = self._ask()
-        except BaseException as error:  # noqa: BLE001 - shown by finish()
-            self._failure = error
-        finally:
-            connections.close_all()
-
-    def pause(self) -> None:
-        self._in_window.set()
-        assert self._released.wait(_PATIENCE_SECONDS), "it was never let go on"
-
-    def start(self) -> Self:
-        """Run until the request stands in its window, waits for a lock, or has ended."""
-        self._thread.start()
-        patience = threading.Event()
-        for _ in range(int(_PATIENCE_SECONDS / _POLL_SECONDS)):
-            if self._in_window.is_set() or self._blocks() or not self._thread.is_alive():
-                return self
-            patience.wait(_POLL_SECONDS)
-        raise AssertionError("it neither waits nor ends")
-
-    def _blocks(self) -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", [self._server_pid])
-            return bool(cursor.fetchone() == ("Lock",))
-
-    def finish(self) -> HttpResponse:
-        self._released.set()
-        self._thread.join(_PATIENCE_SECONDS)
-        if self._failure is not None:
-            raise self._failure
-        assert self._answer is not None, "it does not end"
-        return self._answer
+        answer: HttpResponse = self._ask()
+        return answer
 
 
 _visitors = threading.local()

@@ -1,4 +1,4 @@
-"""What all seeds do alike: read the whole body, apply a posting by a strategy, count it, name the replica."""
+"""What all seeds do alike: read the whole body, apply a posting by a strategy, count it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any, Final
 from uuid import uuid4
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 
@@ -30,14 +29,12 @@ class Problem:
 
 
 def endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Read the whole body before anything else, so that a single packet works; say which replica answered."""
+    """Read the whole body before anything else, so that a single packet works."""
 
     @wraps(view)
     def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
         _ = request.body
-        response = view(request, **arguments)
-        response["Racelab-Replica"] = settings.RACELAB_REPLICA
-        return response
+        return view(request, **arguments)
 
     return answer
 

@@ -6,7 +6,6 @@ The bank's own endpoints are measured, and raced: they pass none of this.
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -37,7 +36,6 @@ class SessionPages:
             return self._straight_on(request)
         _ = request.body  # wholly, before a token is looked for in it
         response: HttpResponseBase = self._with_session(request)
-        response["Racelab-Replica"] = settings.RACELAB_REPLICA
         return response
 
     def process_view(
