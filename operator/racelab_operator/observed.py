@@ -202,6 +202,8 @@ class Observed:
     `at`: when the look began, Unix seconds. `step`: the index of the step that was looked at. `replicas_wanted`: the
     target's current scale; None where nobody scaled it yet and nothing has to be given back. `loads`: by generator.
     `auditor_error`: why the auditor could not be asked. `failure`: something died without which no step can go on.
+    `queued_behind`: who has the bank, or comes first. `missing_target`: what is to be scaled, where it is not there.
+    `autoscaler`: what else scales it.
     """
 
     at: float
@@ -213,6 +215,9 @@ class Observed:
     audit: Audit | None = None
     auditor_error: str | None = None
     failure: str | None = None
+    queued_behind: str | None = None
+    missing_target: str | None = None
+    autoscaler: str | None = None
 
     def load(self, generator: int) -> Load:
         """Give what is seen of one generator."""

@@ -3,6 +3,9 @@
 Level-based: nothing is remembered but the status, no decision hangs on having seen an event, and every action may be
 done twice. A platform stores the status first and acts then, so whoever crashes in between decides the same again.
 
+An experiment begins when the bank is free: before that, and while it is suspended, it holds in `spec` with nothing to
+give back.
+
 The way of a step: replicas (scaled and ready) → load (run open, generators at work, histories in) → ledger (run
 closed) → audit (final) → the next step's replicas; after the last one → report (replicas given back).
 
@@ -13,12 +16,19 @@ whoever acts looks at the gate once more before starting. What is missing after 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from racelab_operator.actions import Action, CloseRun, OpenRun, ReportLost, Restore, Scale, StartLoad, StopLoad
 from racelab_operator.status import Stage, Status, StepResult
-from racelab_operator.steps import run_key
+from racelab_operator.turn import (
+    GRACE_SECONDS,
+    READY_SECONDS,
+    RESTORE_SECONDS,
+    STOP_SECONDS,
+    Decision,
+    Turn,
+    filled,
+)
 from racelab_operator.verdict import judge, overall
 
 if TYPE_CHECKING:
@@ -27,95 +37,10 @@ if TYPE_CHECKING:
     from racelab_operator.observed import Observed, Run
     from racelab_operator.steps import Experiment, Step
 
-READY_SECONDS: Final = 60
 AUDITOR_SECONDS: Final = 60
-GRACE_SECONDS: Final = 5
 LOAD_SECONDS: Final = 180
-STOP_SECONDS: Final = 30
 CLOSE_SECONDS: Final = 60
 AUDIT_SECONDS: Final = 180
-RESTORE_SECONDS: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do now, in this order, and the status to store before doing it."""
-
-    actions: tuple[Action, ...]
-    status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """The arguments of one decision, and the ways to answer."""
-
-    experiment: Experiment
-    status: Status
-    observed: Observed
-    now: float
-
-    @property
-    def step(self) -> Step:
-        return self.experiment.steps[self.status.step]
-
-    @property
-    def key(self) -> str:
-        return run_key(self.experiment, self.step)
-
-    @property
-    def late(self) -> bool:
-        return self.now > self.status.deadline
-
-    @property
-    def running(self) -> bool:
-        """Whether a generator of the step is at work."""
-        return any(self.observed.load(generator).phase == "running" for generator in range(self.step.load.generators))
-
-    def seen(self, **changes: object) -> _Turn:
-        """Go on with a changed status."""
-        return _Turn(self.experiment, self.status.model_copy(update=changes), self.observed, self.now)
-
-    def wait(self, message: str = "") -> Decision:
-        return Decision((), self.status.model_copy(update={"message": message}))
-
-    def act(self, message: str, *actions: Action) -> Decision:
-        changes = {"message": message, "acted_at_milliseconds": int(self.now * 1000)}
-        return Decision(actions, self.status.model_copy(update=changes))
-
-    def enter(self, stage: Stage, seconds: float, **changes: object) -> Decision:
-        deadline = math.ceil(self.now + seconds)
-        fresh = {"stage": stage, "deadline": deadline, "missing_since": None, "silent_since": None, "message": ""}
-        return Decision((), self.status.model_copy(update=fresh | changes))
-
-    def conclude(self, result: StepResult) -> Decision:
-        """Record a step's result and go to the next step, or to the report after the last one."""
-        results = (*self.status.results, result)
-        if self.experiment.abort and len(results) < len(self.experiment.steps):
-            return self.seen(results=results).give_up("aborted")
-        if len(results) == len(self.experiment.steps):
-            return self.enter("report", RESTORE_SECONDS, results=results)
-        return self.enter(
-            "replicas", READY_SECONDS, results=results, step=len(results), run_seen=False, gate_decided=False
-        )
-
-    def unknown(self, reason: str) -> Decision:
-        """Conclude the step without an audit."""
-        return self.conclude(StepResult(step=self.status.step, verdict="Unknown", outcome="Unknown", reason=reason))
-
-    def give_up(self, reason: str) -> Decision:
-        """End the experiment: every step without a result is Unknown, for this reason."""
-        return self.enter("report", RESTORE_SECONDS, results=_filled(self.experiment, self.status, reason))
-
-    def missing(self, what: str, then: str) -> Decision:
-        """Wait a little for something that must be there; then conclude the step as Unknown."""
-        since = self.status.missing_since
-        if since is None:
-            return self.seen(missing_since=math.ceil(self.now)).wait(f"waiting for {what}")
-        if self.now <= since + GRACE_SECONDS:
-            return self.wait(f"waiting for {what}")
-        if self.running and self.now <= since + GRACE_SECONDS + STOP_SECONDS:
-            return self.act("stopping the load", StopLoad(self.step, self.key))
-        return self.unknown(then)
 
 
 def decide(experiment: Experiment, status: Status, observed: Observed, now: float) -> Decision:
@@ -123,12 +48,15 @@ def decide(experiment: Experiment, status: Status, observed: Observed, now: floa
 
     `now`: Unix seconds. The answer has no actions where there is something to wait for.
     """
-    turn = _Turn(experiment, status, observed, now)
+    turn = Turn(experiment, status, observed, now)
     outdated = observed.step != status.step or int(observed.at * 1000) <= status.acted_at_milliseconds
     if status.finished or outdated:  # what was seen before the last actions says nothing about now
         return Decision((), status)
     if observed.failure is not None and status.stage not in {"spec", "report"}:
         return turn.give_up(observed.failure)
+    if observed.autoscaler is not None and status.stage != "report" and observed.queued_behind is None:
+        message = f"{observed.autoscaler} scales the bank as well: remove it while experiments run"
+        return turn.seen(conflict=message, started_at=status.started_at or math.ceil(now)).give_up(message)
     if status.stage in {"load", "ledger", "audit"}:
         if observed.auditor_error is not None:
             return _silent_auditor(turn, observed.auditor_error)
@@ -138,31 +66,40 @@ def decide(experiment: Experiment, status: Status, observed: Observed, now: floa
 
 def interrupted(experiment: Experiment, status: Status, reason: str, now: float) -> Status:
     """End at once, without acting: what has no result is Unknown for this reason."""
-    results = _filled(experiment, status, reason)
+    results = filled(experiment, status, reason)
     words = [result.verdict for result in results]
     changes = {"stage": "report", "results": results, "completed_at": math.ceil(now), "verdict": overall(words)}
     return status.model_copy(update=changes)
 
 
-def _filled(experiment: Experiment, status: Status, reason: str) -> tuple[StepResult, ...]:
-    rest = range(len(status.results), len(experiment.steps))
-    unknown = (StepResult(step=index, verdict="Unknown", outcome="Unknown", reason=reason) for index in rest)
-    return (*status.results, *unknown)
+def _spec(turn: Turn) -> Decision:
+    """Wait until the bank is free, and remember what must be given back before anything is touched."""
+    observed = turn.observed
+    begun = turn.seen(started_at=turn.status.started_at or math.ceil(turn.now))
+    if turn.experiment.abort:
+        return begun.give_up("aborted")
+    if turn.experiment.suspend:
+        return turn.hold("Suspended", "suspended")
+    if observed.queued_behind is not None:
+        return turn.hold("Queued", f"waiting for {observed.queued_behind}")
+    if observed.missing_target is not None:
+        return turn.hold("TargetMissing", f"waiting for {observed.missing_target}")
+    return begun.enter("replicas", READY_SECONDS, original_replicas=observed.replicas_wanted, restored=None)
 
 
-def _spec(turn: _Turn) -> Decision:
-    """Remember what must be given back before anything is touched."""
-    begun = turn.seen(original_replicas=turn.observed.replicas_wanted, started_at=math.ceil(turn.now))
-    return begun.give_up("aborted") if turn.experiment.abort else begun.enter("replicas", READY_SECONDS)
-
-
-def _replicas(turn: _Turn) -> Decision:
+def _replicas(turn: Turn) -> Decision:
     """Scale to the step's count and wait until that many are ready."""
-    observed, step = turn.observed, turn.step
     if turn.experiment.abort:
         return turn.give_up("aborted")
     if turn.experiment.suspend:
         return _suspended(turn)
+    if turn.observed.missing_target is not None:
+        return turn.hold("TargetMissing", f"waiting for {turn.observed.missing_target}")
+    return _scaled(turn.seen(hold=None))
+
+
+def _scaled(turn: Turn) -> Decision:
+    observed, step = turn.observed, turn.step
     ready = len(observed.ready_replicas)
     if observed.replicas_wanted == step.replicas and ready == step.replicas:
         return turn.enter("load", _load_seconds(step))
@@ -173,13 +110,13 @@ def _replicas(turn: _Turn) -> Decision:
     return turn.wait(f"{ready} of {step.replicas} replicas are ready")
 
 
-def _suspended(turn: _Turn) -> Decision:
-    """Give the replicas back, and hold between two steps."""
-    held = turn.seen(deadline=math.ceil(turn.now + READY_SECONDS))
-    original = turn.status.original_replicas
-    if original is not None and turn.observed.replicas_wanted != original:
+def _suspended(turn: Turn) -> Decision:
+    """Give the replicas back, and hold before the next step; others may have the bank meanwhile."""
+    original, observed = turn.status.original_replicas, turn.observed
+    if original is not None and observed.missing_target is None and observed.replicas_wanted != original:
+        held = turn.seen(hold="Suspended", deadline=math.ceil(turn.now + READY_SECONDS))
         return held.act("suspended: giving the replicas back", Restore(original))
-    return held.wait("suspended")
+    return turn.enter("spec", 0, hold="Suspended", original_replicas=None, restored=original is not None or None)
 
 
 def _load_seconds(step: Step) -> float:
@@ -189,7 +126,7 @@ def _load_seconds(step: Step) -> float:
     return LOAD_SECONDS + sending
 
 
-def _silent_auditor(turn: _Turn, error: str) -> Decision:
+def _silent_auditor(turn: Turn, error: str) -> Decision:
     """Wait for the auditor; without it no step can be judged, so the experiment ends."""
     since = turn.status.silent_since
     if since is None:
@@ -199,7 +136,7 @@ def _silent_auditor(turn: _Turn, error: str) -> Decision:
     return turn.wait("waiting for the auditor")
 
 
-def _load(turn: _Turn) -> Decision:
+def _load(turn: Turn) -> Decision:
     """Open the run, start the generators once, and wait until each history is in or known to be lost."""
     run = turn.observed.run
     if run is None:
@@ -216,7 +153,7 @@ def _load(turn: _Turn) -> Decision:
     return _missing_histories(turn, run, waited_for)
 
 
-def _no_run(turn: _Turn) -> Decision:
+def _no_run(turn: Turn) -> Decision:
     if turn.status.run_seen:
         return turn.missing("the run", "the run is gone: the database was emptied in mid-step")
     if turn.experiment.abort:
@@ -226,11 +163,11 @@ def _no_run(turn: _Turn) -> Decision:
     return turn.act("opening the run", OpenRun(turn.step, turn.key))
 
 
-def _all_absent(turn: _Turn, generators: range) -> bool:
+def _all_absent(turn: Turn, generators: range) -> bool:
     return all(turn.observed.load(generator).phase == "absent" for generator in generators)
 
 
-def _start(turn: _Turn) -> Decision:
+def _start(turn: Turn) -> Decision:
     if turn.experiment.abort:
         return turn.give_up("aborted")
     if turn.late:
@@ -238,7 +175,7 @@ def _start(turn: _Turn) -> Decision:
     return turn.act("starting the load", StartLoad(turn.step, turn.key))
 
 
-def _missing_histories(turn: _Turn, run: Run, waited_for: list[int]) -> Decision:
+def _missing_histories(turn: Turn, run: Run, waited_for: list[int]) -> Decision:
     """Report the histories lost that will never come; stop the load when it is to end."""
     lost, missing, running = _sorted_out(turn, waited_for)
     since = turn.status.missing_since
@@ -255,11 +192,19 @@ def _missing_histories(turn: _Turn, run: Run, waited_for: list[int]) -> Decision
     pointless = bool(lost) and run.gate.state == "waiting"
     if running and (turn.experiment.abort or turn.late or pointless):
         actions.append(StopLoad(turn.step, turn.key))
-    message = "the load runs" if running else "waiting for the histories"
+    message = _load_message(turn, running)
     return turn.act(message, *actions) if actions else turn.wait(message)
 
 
-def _sorted_out(turn: _Turn, waited_for: list[int]) -> tuple[dict[int, str], dict[int, str], list[int]]:
+def _load_message(turn: Turn, running: list[int]) -> str:
+    """Say what the load waits for, where the platform knows it: a Pod that cannot be scheduled, for example."""
+    pending = {index: turn.observed.load(index).reason for index in running if turn.observed.load(index).reason}
+    if pending:
+        return "; ".join(f"generator {index}: {reason}" for index, reason in pending.items())
+    return "the load runs" if running else "waiting for the histories"
+
+
+def _sorted_out(turn: Turn, waited_for: list[int]) -> tuple[dict[int, str], dict[int, str], list[int]]:
     """Sort generators without a history into failed, gone without one, and running."""
     lost: dict[int, str] = {}
     missing: dict[int, str] = {}
@@ -278,7 +223,7 @@ def _sorted_out(turn: _Turn, waited_for: list[int]) -> tuple[dict[int, str], dic
     return lost, missing, running
 
 
-def _ledger(turn: _Turn) -> Decision:
+def _ledger(turn: Turn) -> Decision:
     """Close the run, so that nothing is written any more."""
     run = turn.observed.run
     if run is None:
@@ -290,7 +235,7 @@ def _ledger(turn: _Turn) -> Decision:
     return turn.act("closing the run", CloseRun(turn.key))
 
 
-def _audit(turn: _Turn) -> Decision:
+def _audit(turn: Turn) -> Decision:
     """Wait for the final audit, and judge it."""
     audit = turn.observed.audit
     if audit is not None and audit.final and audit.run == turn.key:
@@ -309,13 +254,13 @@ def _audit(turn: _Turn) -> Decision:
     return turn.wait("waiting for the final audit")
 
 
-def _report(turn: _Turn) -> Decision:
+def _report(turn: Turn) -> Decision:
     """Leave nothing running, give the replicas back, and give the verdict."""
     status, observed = turn.status, turn.observed
     if turn.running and not turn.late:
         return turn.act("stopping the load", StopLoad(turn.step, turn.key))
     original = status.original_replicas
-    restored = original is None or observed.replicas_wanted == original
+    restored = original is None or observed.replicas_wanted == original or observed.missing_target is not None
     if original is not None and not restored and not turn.late:
         return turn.act(f"giving back {original} replicas", Restore(original))
     verdict = overall(result.verdict for result in status.results)
@@ -326,7 +271,7 @@ def _report(turn: _Turn) -> Decision:
     return Decision((), status.model_copy(update=changes))
 
 
-_STAGES: Final[Mapping[Stage, Callable[[_Turn], Decision]]] = {
+_STAGES: Final[Mapping[Stage, Callable[[Turn], Decision]]] = {
     "spec": _spec,
     "replicas": _replicas,
     "load": _load,

@@ -8,6 +8,7 @@ from racelab_operator.observed import Audit, Outcome
 from racelab_operator.verdict import VerdictWord
 
 Stage = Literal["spec", "replicas", "load", "ledger", "audit", "report"]
+Hold = Literal["Queued", "Suspended", "TargetMissing"]
 
 
 class _Stored(BaseModel):
@@ -29,6 +30,7 @@ class Status(_Stored):
 
     Times are Unix seconds, rounded up; `acted_at_milliseconds` is when actions were last given out: what was observed
     before that is not believed. `missing_since` and `silent_since`: since when something that must be there is not.
+    `hold`: what an experiment waits for that may take any time. `conflict`: what else scales the target.
     """
 
     stage: Stage = "spec"
@@ -43,6 +45,8 @@ class Status(_Stored):
     gate_decided: bool = False
     missing_since: int | None = None
     silent_since: int | None = None
+    hold: Hold | None = None
+    conflict: str | None = None
     results: tuple[StepResult, ...] = ()
     verdict: VerdictWord | None = None
     message: str = ""
@@ -51,3 +55,8 @@ class Status(_Stored):
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.completed_at is not None
+
+    @property
+    def holds_target(self) -> bool:
+        """Whether the target's replicas are this experiment's to change: no other one may begin."""
+        return self.stage != "spec" and not self.finished

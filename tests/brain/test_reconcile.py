@@ -131,7 +131,8 @@ def test_a_suspended_experiment_gives_the_replicas_back_and_goes_on_later() -> N
     status = Status(stage="replicas", original_replicas=5, deadline=int(NOW) - 1000)
     held = decide(race, status, seen(), NOW)
     assert held.actions == (actions.Restore(5),)
-    assert decide(race, held.status, seen(at=NOW + 1, replicas_wanted=5), NOW + 1).status.message == "suspended"
+    given_back = decide(race, held.status, seen(at=NOW + 1, replicas_wanted=5), NOW + 1).status
+    assert (given_back.stage, given_back.hold, given_back.restored) == ("spec", "Suspended", True)
     resumed = decide(RACE, held.status, seen(at=NOW + 2, replicas_wanted=5), NOW + 2)
     assert resumed.actions == (actions.Scale(3),)
 

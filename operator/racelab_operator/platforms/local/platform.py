@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Final
 
 from racelab_operator import actions
 from racelab_operator.auditor import Auditor, AuditorError, AuditorUnreachableError
+from racelab_operator.load_arguments import LoadAddresses, load_arguments
 from racelab_operator.observed import Audit, Load, Observed, Run
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.steps import load_name, run_key
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # Without these no step can go on; a replica of the bank is started again by the lab.
 ESSENTIAL: Final = frozenset({"postgresql", "edge", "auditor"})
 LIVE_SECONDS: Final = 0.4
-REQUEST_SECONDS: Final = 30
 LONGEST_REASON: Final = 400
 
 
@@ -137,34 +136,9 @@ class LocalPlatform:
         return run, audit, None
 
     def _load_arguments(self, step: Step, key: str, generator: int) -> list[str]:
-        """Write the flags of `racelab-load run` for one generator."""
-        load, addresses = step.load, self._lab.addresses
-        window = step.window_milliseconds
-        # With every request waiting for all others in flight, the last one takes that many windows.
-        timeout = REQUEST_SECONDS + math.ceil(load.concurrency * window / 1000)
-        length = (
-            ("--requests", load.requests)
-            if load.duration_seconds is None
-            else ("--duration-seconds", load.duration_seconds)
-        )
-        flags: list[tuple[str, object]] = [
-            ("--url", f"{addresses.https_url.rstrip('/')}/bank/{step.scenario}/{step.strategy}/"),
-            ("--form", f"{load.form}&isolation={step.isolation}&window_milliseconds={window}"),
-            length,
-            ("--concurrency", load.concurrency),
-            ("--arrival", load.arrival),
-            ("--target", load.target),
-            ("--other", load.other),
-            ("--amount-cents", load.amount_cents),
-            ("--seed", load.seed),
-            ("--generator", generator),
-            ("--generators", load.generators),
-            ("--ca-file", addresses.ca_file),
-            ("--timeout-seconds", timeout),
-            ("--auditor", addresses.auditor_url),
-            ("--run", key),
-        ]
-        return [text for flag, value in flags for text in (flag, str(value))]
+        addresses = self._lab.addresses
+        where = LoadAddresses(addresses.https_url, str(addresses.ca_file), addresses.auditor_url)
+        return load_arguments(step, key, generator, where)
 
 
 def _generator_name(experiment: Experiment, step: Step, generator: int) -> str:

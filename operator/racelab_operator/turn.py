@@ -1,0 +1,118 @@
+"""One decision in the making: its arguments, and the ways to answer. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from racelab_operator.actions import Action, StopLoad
+from racelab_operator.status import Hold, Stage, Status, StepResult
+from racelab_operator.steps import run_key
+
+if TYPE_CHECKING:
+    from racelab_operator.observed import Observed
+    from racelab_operator.steps import Experiment, Step
+
+READY_SECONDS: Final = 60
+GRACE_SECONDS: Final = 5
+STOP_SECONDS: Final = 30
+RESTORE_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now, in this order, and the status to store before doing it."""
+
+    actions: tuple[Action, ...]
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The arguments of one decision, and the ways to answer."""
+
+    experiment: Experiment
+    status: Status
+    observed: Observed
+    now: float
+
+    @property
+    def step(self) -> Step:
+        """The step that the status names."""
+        return self.experiment.steps[self.status.step]
+
+    @property
+    def key(self) -> str:
+        """The key of its run."""
+        return run_key(self.experiment, self.step)
+
+    @property
+    def late(self) -> bool:
+        """Whether the stage has lasted too long."""
+        return self.now > self.status.deadline
+
+    @property
+    def running(self) -> bool:
+        """Whether a generator of the step is at work."""
+        return any(self.observed.load(generator).phase == "running" for generator in range(self.step.load.generators))
+
+    def seen(self, **changes: object) -> Turn:
+        """Go on with a changed status."""
+        return Turn(self.experiment, self.status.model_copy(update=changes), self.observed, self.now)
+
+    def wait(self, message: str = "") -> Decision:
+        """Do nothing now, and say what is waited for."""
+        return Decision((), self.status.model_copy(update={"message": message}))
+
+    def hold(self, why: Hold, message: str) -> Decision:
+        """Wait for something that may take any time; the step's own time begins anew afterwards."""
+        return self.seen(hold=why, deadline=math.ceil(self.now + READY_SECONDS)).wait(message)
+
+    def act(self, message: str, *actions: Action) -> Decision:
+        """Do something; only what is observed after it is believed."""
+        changes = {"message": message, "acted_at_milliseconds": int(self.now * 1000)}
+        return Decision(actions, self.status.model_copy(update=changes))
+
+    def enter(self, stage: Stage, seconds: float, **changes: object) -> Decision:
+        """Go to another stage, which may last so long."""
+        deadline = math.ceil(self.now + seconds)
+        fresh = {"stage": stage, "deadline": deadline, "missing_since": None, "silent_since": None, "hold": None}
+        return Decision((), self.status.model_copy(update=fresh | {"message": ""} | changes))
+
+    def conclude(self, result: StepResult) -> Decision:
+        """Record a step's result and go to the next step, or to the report after the last one."""
+        results = (*self.status.results, result)
+        if self.experiment.abort and len(results) < len(self.experiment.steps):
+            return self.seen(results=results).give_up("aborted")
+        if len(results) == len(self.experiment.steps):
+            return self.enter("report", RESTORE_SECONDS, results=results)
+        return self.enter(
+            "replicas", READY_SECONDS, results=results, step=len(results), run_seen=False, gate_decided=False
+        )
+
+    def unknown(self, reason: str) -> Decision:
+        """Conclude the step without an audit."""
+        return self.conclude(StepResult(step=self.status.step, verdict="Unknown", outcome="Unknown", reason=reason))
+
+    def give_up(self, reason: str) -> Decision:
+        """End the experiment: every step without a result is Unknown, for this reason."""
+        return self.enter("report", RESTORE_SECONDS, results=filled(self.experiment, self.status, reason))
+
+    def missing(self, what: str, then: str) -> Decision:
+        """Wait a little for something that must be there; then conclude the step as Unknown."""
+        since = self.status.missing_since
+        if since is None:
+            return self.seen(missing_since=math.ceil(self.now)).wait(f"waiting for {what}")
+        if self.now <= since + GRACE_SECONDS:
+            return self.wait(f"waiting for {what}")
+        if self.running and self.now <= since + GRACE_SECONDS + STOP_SECONDS:
+            return self.act("stopping the load", StopLoad(self.step, self.key))
+        return self.unknown(then)
+
+
+def filled(experiment: Experiment, status: Status, reason: str) -> tuple[StepResult, ...]:
+    """Give every step without a result the verdict Unknown, for this reason."""
+    rest = range(len(status.results), len(experiment.steps))
+    unknown = (StepResult(step=index, verdict="Unknown", outcome="Unknown", reason=reason) for index in rest)
+    return (*status.results, *unknown)
