@@ -11,17 +11,10 @@ from brain.samples import audit, experiment
 from brain.simulated_platform import World
 from racelab_operator import actions
 from racelab_operator.observed import Gate, HistoryState, Load, LoadPhase, Observed, Run
-from racelab_operator.reconcile import (
-    AUDITOR_SECONDS,
-    GRACE_SECONDS,
-    READY_SECONDS,
-    STOP_SECONDS,
-    Decision,
-    decide,
-    interrupted,
-)
+from racelab_operator.reconcile import AUDITOR_SECONDS, decide, interrupted
 from racelab_operator.status import Status
 from racelab_operator.steps import Experiment, run_key
+from racelab_operator.turn import GRACE_SECONDS, READY_SECONDS, STOP_SECONDS, Decision
 
 NOW = 1_790_000_000.0
 RACE = experiment(replicas=[3, 1], load={"requests": 100, "generators": 2})

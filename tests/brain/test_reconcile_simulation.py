@@ -10,9 +10,10 @@ import pytest
 
 from brain.samples import experiment
 from brain.simulated_platform import Faults, World
-from racelab_operator.reconcile import Decision, decide
+from racelab_operator.reconcile import decide
 from racelab_operator.status import Status
 from racelab_operator.steps import Experiment, run_key
+from racelab_operator.turn import Decision
 
 if TYPE_CHECKING:
     from racelab_operator.observed import Observed
