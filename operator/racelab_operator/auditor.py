@@ -47,13 +47,14 @@ class Auditor:
         url: str,
         token: str,
         *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         # The control API is never reached through a proxy: trust_env off.
         self._client = httpx.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, trust_env=False
+            base_url=url, headers=headers, timeout=timeout_seconds, transport=transport, trust_env=False
         )
         self._sleep = sleep
 

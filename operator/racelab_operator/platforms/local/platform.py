@@ -6,22 +6,23 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from racelab_operator import actions
-from racelab_operator.auditor import Auditor, AuditorError, AuditorUnreachableError
+from racelab_operator.auditor import AuditorError, AuditorUnreachableError
 from racelab_operator.load_arguments import LoadAddresses, load_arguments
-from racelab_operator.observed import Audit, Load, Observed, Run
+from racelab_operator.observed import Load, Observed
+from racelab_operator.platforms.auditor_side import AuditorSide
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.steps import load_name, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from racelab_operator.auditor import Auditor
     from racelab_operator.platforms.local.lab import LocalLab
     from racelab_operator.status import Status
     from racelab_operator.steps import Experiment, Step
 
 # Without these no step can go on; a replica of the bank is started again by the lab.
 ESSENTIAL: Final = frozenset({"postgresql", "edge", "auditor"})
-LIVE_SECONDS: Final = 0.4
 LONGEST_REASON: Final = 400
 
 
@@ -35,12 +36,11 @@ class LocalPlatform:
         self, lab: LocalLab, auditor: Auditor, *, live: bool = False, clock: Callable[[], float] = time.time
     ) -> None:
         self._lab = lab
-        self._auditor = auditor
+        self._auditor = AuditorSide(auditor, clock=clock)
         self._is_live = live
         self._clock = clock
         self._replicas_wanted: int | None = None
         self._failure: str | None = None
-        self._asked: tuple[str, float, Run | None, Audit | None] | None = None
 
     def observe(self, experiment: Experiment, status: Status) -> Observed:
         """Look at what the current stage needs, and no more: the load has this machine for itself."""
@@ -53,15 +53,17 @@ class LocalPlatform:
             return Observed(at, status.step, self._replicas_wanted, ready, loads=loads, failure=failure)
         loads = self._loads(experiment, step)
         working = status.stage == "load" and any(load.phase == "running" for load in loads)
-        run, audit, error = self._ask(run_key(experiment, step), working=working, final=status.stage == "audit")
+        key, final = run_key(experiment, step), status.stage == "audit"
+        answer = self._auditor.ask(key, working=working, final=final, live=self._is_live)
+        self._failure = answer.failure
         return Observed(
             at,
             status.step,
             self._replicas_wanted,
-            run=run,
+            run=answer.run,
             loads=loads,
-            audit=audit,
-            auditor_error=error,
+            audit=answer.audit,
+            auditor_error=answer.unreachable,
             failure=self._failure,
         )
 
@@ -79,21 +81,16 @@ class LocalPlatform:
             case actions.Scale(replicas) | actions.Restore(replicas):
                 self._replicas_wanted = replicas
                 self._lab.scale(replicas)
-            case actions.OpenRun(step, key):
-                self._auditor.open_run(step, key, {"experiment": experiment.name, "step": step.name})
             case actions.StartLoad(step, key):
-                run = self._auditor.run(key)
-                if run is not None and run.gate.state == "waiting":
+                if self._auditor.gate_waits(key):
                     for generator in range(step.load.generators):
                         name = _generator_name(experiment, step, generator)
                         self._lab.start_load(name, self._load_arguments(step, key, generator))
             case actions.StopLoad(step):
                 for generator in range(step.load.generators):
                     self._lab.stop_load(_generator_name(experiment, step, generator))
-            case actions.ReportLost(key, generator, reason):
-                self._auditor.report_lost(key, generator, reason)
-            case actions.CloseRun(key):
-                self._auditor.close_run(key)
+            case _:
+                self._auditor.act(experiment, action)
 
     def _dead_process(self) -> str | None:
         dead = self._lab.failed_processes()
@@ -113,27 +110,6 @@ class LocalPlatform:
             for generator in range(step.load.generators)
         )
         return tuple(Load(state.state, _one_line(state.reason)) for state in states)
-
-    def _ask(self, key: str, *, working: bool, final: bool) -> tuple[Run | None, Audit | None, str | None]:
-        """Ask the auditor for a run and, where it is wanted, its audit; the third value says why it could not be asked.
-
-        While generators work, an answer holds for some tenths of a second: asking costs what the load needs.
-        """
-        if working and self._asked is not None:
-            asked_key, asked_at, run, audit = self._asked
-            if asked_key == key and self._clock() < asked_at + LIVE_SECONDS:
-                return run, audit, None
-        try:
-            run = self._auditor.run(key)
-            wanted = run is not None and (final or (working and self._is_live))
-            audit = self._auditor.audit(key) if wanted else None
-        except AuditorUnreachableError as error:
-            return None, None, str(error)
-        except AuditorError as error:
-            self._failure = str(error)
-            return None, None, None
-        self._asked = (key, self._clock(), run, audit)
-        return run, audit, None
 
     def _load_arguments(self, step: Step, key: str, generator: int) -> list[str]:
         addresses = self._lab.addresses
