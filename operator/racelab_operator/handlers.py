@@ -40,6 +40,10 @@ def registry(reconciler: Reconciler, health: Health) -> kopf.OperatorRegistry:
         task = asyncio.create_task(_beat(health))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    @kopf.on.login(registry=handlers)
+    def login(**about: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**about) or kopf.login_with_kubeconfig(**about)
+
     @kopf.timer(GROUP, VERSION, PLURAL, registry=handlers, interval=INTERVAL_SECONDS, backoff=1, when=_is_unfinished)
     def turn(name: str, uid: str, **_: Any) -> None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from racelab_operator.auditor import Auditor
 from racelab_operator.errors import WrongUseError
@@ -46,7 +48,10 @@ def operate(namespace: str, settings_file: Path, token: str, bind: str) -> None:
     with serving(bind, health):
         sweeper.start()
         try:
-            kopf.run(registry=registry(reconciler, health), namespaces=[namespace], standalone=True)
+            # Without an identity kopf asks for the user's name, and a Pod's user has none.
+            identity = Identity(socket.gethostname())
+            handlers = registry(reconciler, health)
+            kopf.run(registry=handlers, namespaces=[namespace], standalone=True, identity=identity)
         finally:
             sweeper.stop()
 

@@ -53,7 +53,8 @@ def run(namespace: str, settings: Path, bind: str) -> None:
         raise WrongUseError("RACELAB_TOKEN: given nothing, allowed the auditor's token")
     from racelab_operator.operating import operate  # noqa: PLC0415  kopf and kubernetes: `--help` should not wait
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("racelab").setLevel(logging.INFO)
     operate(namespace, settings, token, bind)
 
 

@@ -10,6 +10,7 @@ from kubernetes import client, config
 
 from racelab_operator.errors import RacelabError
 from racelab_operator.platforms.kubernetes.errors import ChangedError, ClusterRefusedError, ClusterUnreachableError
+from racelab_operator.platforms.kubernetes.errors import InvalidObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ PLURAL: Final = "raceexperiments"
 TIMEOUT_SECONDS: Final = (3, 10)  # to connect, to read
 _CHANGED: Final = 409
 _GONE: Final = 404
+_INVALID: Final = frozenset({400, 422})
 
 
 def connect() -> client.ApiClient:
@@ -68,6 +70,20 @@ class Cluster:
         """Get an experiment."""
         return self._got(self._races.get_namespaced_custom_object, GROUP, VERSION, self.namespace, PLURAL, name)
 
+    def knows_races(self) -> bool:
+        """Whether the cluster knows the kind RaceExperiment."""
+        call = self._races.list_namespaced_custom_object
+        return self._got(call, GROUP, VERSION, self.namespace, PLURAL, limit=1) is not None
+
+    def create_race(self, manifest: Object, *, dry_run: bool = False) -> Object | None:
+        """Make an experiment, or only see whether it would be; None where the namespace is not there.
+
+        Raises InvalidObjectError as well: the schema refuses it.
+        """
+        call = self._races.create_namespaced_custom_object
+        options = {"dry_run": "All"} if dry_run else {}
+        return self._got(call, GROUP, VERSION, self.namespace, PLURAL, manifest, field_validation="Strict", **options)
+
     def store_status(self, race: Object, status: Object) -> Object | None:
         """Replace an experiment's status, unless it was changed since it was read; None where it is gone."""
         call = self._races.replace_namespaced_custom_object_status
@@ -102,6 +118,14 @@ class Cluster:
     def pods(self, selector: str) -> list[Object]:
         """List the Pods with these labels."""
         return self._listed(self._core.list_namespaced_pod, self.namespace, label_selector=selector)
+
+    def services(self, selector: str) -> list[Object]:
+        """List the Services with these labels."""
+        return self._listed(self._core.list_namespaced_service, self.namespace, label_selector=selector)
+
+    def secret(self, name: str) -> Object | None:
+        """Get a Secret."""
+        return self._got(self._core.read_namespaced_secret, name, self.namespace)
 
     def job(self, name: str) -> Object | None:
         """Get a Job."""
@@ -149,7 +173,8 @@ def _raise_unless_gone(error: client.ApiException) -> None:
     # 401: a token that is being renewed. 429: asked to come back later.
     if status in {0, 401, 429} or status >= 500:
         raise ClusterUnreachableError(f"the API server does not answer: {status} {words}") from None
-    raise ClusterRefusedError(f"the API server refused: {words}") from None
+    refusal = InvalidObjectError if status in _INVALID else ClusterRefusedError
+    raise refusal(f"the API server refused: {words}") from None
 
 
 def _words(error: client.ApiException) -> str:

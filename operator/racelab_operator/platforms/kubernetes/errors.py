@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from racelab_operator.errors import RacelabError
 
 
@@ -15,6 +17,12 @@ class ClusterUnreachableError(ClusterError):
 
 class ClusterRefusedError(ClusterError):
     """It said no: asking again would not help."""
+
+
+class InvalidObjectError(ClusterRefusedError):
+    """A field of what was given is not what the API server allows there."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class ChangedError(ClusterError):
