@@ -141,7 +141,7 @@ def _restored(status: Status) -> _Told:
         return "False", "Failed", status.message
     if status.original_replicas is None or (status.finished and status.restored):
         return "True", "NothingTaken" if status.original_replicas is None else "GivenBack", ""
-    return "False", "InUse", f"the bank had {status.original_replicas} replicas before"
+    return "False", "InUse", f"before, the bank had {status.original_replicas}"
 
 
 def _seconds(moment: datetime | None) -> int | None:

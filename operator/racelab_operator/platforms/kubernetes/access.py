@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import urllib3
 import yaml
 from kubernetes import client, config
 from kubernetes.config import kube_config
 
 from racelab_operator.errors import RacelabError, WrongUseError
+from racelab_operator.platforms.kubernetes.certificates import tolerant_client
+from racelab_operator.platforms.kubernetes.cluster import TIMEOUT_SECONDS
 
 DEFAULT_NAMESPACE: Final = "default"
 _SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -25,7 +28,15 @@ class Access:
 
     def connect(self) -> client.ApiClient:
         """Make a client of its own, for one thread that needs it."""
-        return client.ApiClient(self.configuration)
+        return tolerant_client(self.configuration)
+
+    def version(self) -> str | None:
+        """Ask which Kubernetes it is; None where nobody answers."""
+        try:
+            told = client.VersionApi(self.connect()).get_code(_request_timeout=TIMEOUT_SECONDS)
+        except (client.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError):
+            return None
+        return str(told.git_version)
 
 
 def access(context: str | None) -> Access:
@@ -51,7 +62,7 @@ def access(context: str | None) -> Access:
         loader = kube_config.KubeConfigLoader(  # type: ignore[no-untyped-call]
             merger.config, context, config_base_path=None, config_persister=merger.save_changes
         )
-        loader.load_and_set(configuration)
+        loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
         namespace = loader.current_context["context"].get("namespace")
     except (config.ConfigException, OSError) as error:
         raise RacelabError(f"the kubeconfig is of no use: {error}: name a context with --context") from None

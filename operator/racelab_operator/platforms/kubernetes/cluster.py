@@ -9,8 +9,13 @@ import urllib3
 from kubernetes import client, config
 
 from racelab_operator.errors import RacelabError
-from racelab_operator.platforms.kubernetes.errors import ChangedError, ClusterRefusedError, ClusterUnreachableError
-from racelab_operator.platforms.kubernetes.errors import InvalidObjectError
+from racelab_operator.platforms.kubernetes.certificates import tolerant_client
+from racelab_operator.platforms.kubernetes.errors import (
+    ChangedError,
+    ClusterRefusedError,
+    ClusterUnreachableError,
+    InvalidObjectError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +48,7 @@ def connect() -> client.ApiClient:
     except (config.ConfigException, OSError) as error:
         message = "set KUBECONFIG, or run it in a Pod with a service account"
         raise RacelabError(f"no cluster is known here: {error}: {message}") from None
-    return client.ApiClient(configuration)
+    return tolerant_client(configuration)
 
 
 class Cluster:

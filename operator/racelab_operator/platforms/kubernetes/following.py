@@ -27,6 +27,7 @@ Race = dict[str, Any]
 
 # The stages in which a step's run can be audited.
 AUDITED_STAGES: Final = frozenset({"load", "ledger", "audit"})
+_NOTHING: Final = RaceStatus()
 NOT_SEEN_YET: Final = "waiting for the operator"
 
 
@@ -35,7 +36,7 @@ class Sight:
     """An experiment and its status when it was last seen; `ended`: how it came that there is nothing more to see."""
 
     experiment: Experiment
-    race: RaceStatus = RaceStatus()
+    race: RaceStatus = _NOTHING
     ended: Literal["finished", "gone"] | None = None
 
     def next(self, found: Race | None) -> Sight:

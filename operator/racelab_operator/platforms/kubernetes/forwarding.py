@@ -104,9 +104,7 @@ class _Remote:
     def __init__(self, api: client.ApiClient, namespace: str, pod: str, port: int) -> None:
         call = client.CoreV1Api(api).connect_get_namespaced_pod_portforward
         try:
-            self._channels: Any = stream(
-                call, pod, namespace, ports=str(port), binary=True, _preload_content=False
-            )
+            self._channels: Any = stream(call, pod, namespace, ports=str(port), binary=True, _preload_content=False)
         except client.ApiException as error:
             raise ForwardingError(f"the API server does not forward to Pod {pod}: {error.reason}") from None
         self.socket: socket.socket = self._channels.sock.sock

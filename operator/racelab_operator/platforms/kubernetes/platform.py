@@ -157,15 +157,20 @@ class KubernetesPlatform:
         """
         step = experiment.steps[status.step]
         self._cluster.delete_job(load_name(experiment, step))
-        if status.holds_target and status.original_replicas is not None:
-            wanted = self._cluster.scale(self._settings.target)
-            if wanted is not None and wanted != status.original_replicas:
-                self._cluster.set_scale(self._settings.target, status.original_replicas)
+        self.give_back(status)
         if status.run_seen:
             try:
                 self._auditor.act(experiment, actions.CloseRun(run_key(experiment, step)))
             except AuditorError:
                 return  # its last requests stay on an open run, which nobody asks about any more
+
+    def give_back(self, status: Status) -> None:
+        """Give the replicas back; a target that is gone does not matter."""
+        if status.original_replicas is None or not status.holds_target:
+            return
+        wanted = self._cluster.scale(self._settings.target)
+        if wanted is not None and wanted != status.original_replicas:
+            self._cluster.set_scale(self._settings.target, status.original_replicas)
 
 
 def _belongs_to(job: dict[str, object], experiment: Experiment) -> bool:

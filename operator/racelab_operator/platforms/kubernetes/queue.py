@@ -18,8 +18,8 @@ def behind(name: str, races: Iterable[Race]) -> str | None:
     """
     waiting = [race for race in races if not _status(race).get("completionTime")]
     for race in waiting:
-        if _has_the_bank(race) and _name(race) != name:
-            return f"{_name(race)}, which has the bank"
+        if _has_the_bank(race):
+            return None if _name(race) == name else f"{_name(race)}, which has the bank"
     candidates = [race for race in waiting if not _is_held_back(race)]
     first = min(candidates, key=_age, default=None)
     if first is None or _name(first) == name or all(_name(race) != name for race in candidates):

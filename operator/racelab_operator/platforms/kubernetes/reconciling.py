@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -82,6 +83,7 @@ class Reconciler:
         try:
             experiment = _experiment(race)
         except ValidationError as error:
+            place.platform.give_back(remembered(before))
             self._refuse(race, before, error)
             return False
         status = remembered(before)
@@ -128,9 +130,9 @@ class Reconciler:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         message = f"{where}: {first['msg']}: this operator does not know it, upgrade the chart"
-        changes = {"completion_time": int(self._clock()), "verdict": "Unknown", "message": message, "stage": "report"}
-        after = before.model_copy(update=changes)
-        self._store(race, before, RaceStatus.model_validate(after.model_dump(by_alias=True)))
+        ended = datetime.fromtimestamp(int(self._clock()), UTC)
+        changes = {"completion_time": ended, "verdict": "Unknown", "message": message, "stage": "report"}
+        self._store(race, before, before.model_copy(update=changes))
 
     def end(self, name: str, uid: str) -> None:
         """Give back what an experiment has, before it is deleted.
