@@ -10,6 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 SOURCES := app operator loadgen tests
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' operator/racelab_operator/version.py)
+IMAGE_NAME := docker.io/library/racelab:$(VERSION)
+# The first of these that is installed builds the image; BUILDER=podman chooses another one.
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,11 +47,24 @@ check: $(VENV)/developer ## lint, types, import contracts, derived files
 	@$(BIN)/lint-imports
 	@PYTHONPATH=tests $(BIN)/python -m derived --check
 
-generate: $(VENV)/developer ## renew what is derived: catalog, report schema, docs tables
+generate: $(VENV)/developer ## renew what is derived: catalog, CRD, report schema, docs tables
 	@PYTHONPATH=tests $(BIN)/python -m derived
+
+image: ## build the image with docker, podman or buildah: make image [IMAGE=racelab:dev]
+	@[[ -n "$(BUILDER)" ]] || { echo "make image needs docker, podman or buildah: install one of them" >&2; exit 2; }
+	@$(BUILDER) build -t "$(or $(IMAGE),$(IMAGE_NAME))" .
+
+kind: ## a kind cluster on this machine with the image on it; then: helm install lab helm/racelab
+	@command -v kind >/dev/null || { echo "make kind needs kind: https://kind.sigs.k8s.io" >&2; exit 2; }
+	@kind get clusters 2>/dev/null | grep -qx racelab || kind create cluster --name racelab --config k8s/kind.yaml
+	@$(MAKE) --no-print-directory image
+	@archive=$$(mktemp -d); trap 'rm -rf "$$archive"' EXIT; \
+		$(BUILDER) save -o "$$archive/racelab.tar" "$(IMAGE_NAME)"; \
+		kind load image-archive "$$archive/racelab.tar" --name racelab
 
 e2e: $(VENV)/developer ## tests on the cluster of the current kubeconfig: make e2e IMAGE=racelab:dev
 	@[[ -n "$(IMAGE)" ]] || { echo "make e2e needs IMAGE=NAME:TAG, an image that the cluster can start" >&2; exit 2; }
+	@for tool in kubectl helm; do command -v $$tool >/dev/null || { echo "make e2e needs $$tool: install it" >&2; exit 2; }; done
 	@RACELAB_IMAGE="$(IMAGE)" $(BIN)/python -m pytest -m cluster $(ARGS)
 
 bench: $(VENV)/developer ## measure: loss efficiency, client cost, cost of each strategy
@@ -58,4 +75,4 @@ clean: ## remove what the lab and its tools made here
 	@rm -rf $(VENV) .racelab .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find app operator loadgen tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help demo test check generate e2e bench clean
+.PHONY: help demo test check generate image kind e2e bench clean
