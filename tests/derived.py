@@ -29,6 +29,7 @@ def derived_files() -> dict[Path, str]:
         ROOT / "operator/racelab_operator/catalog.json": catalog_text(),
         ROOT / "operator/racelab_operator/report/report-schema.json": _report_schema(),
         ROOT / "docs/auditor-openapi.json": _openapi(),
+        ROOT / "helm/racelab/files/crd.yaml": _crd(),
         ROOT / "docs/claims.md": claims_page(catalog["bank"]),
         ROOT / "docs/strategies.md": strategies_page(catalog["bank"]),
         readme: between_marks(readme.read_text(encoding="utf-8"), claims_table(catalog["bank"], "read-committed")),
@@ -53,6 +54,12 @@ def _report_schema() -> str:
     from racelab_operator.report.model import schema_text
 
     return schema_text()
+
+
+def _crd() -> str:
+    from racelab_operator.crd import crd_text
+
+    return crd_text()
 
 
 def _openapi() -> str:
@@ -166,6 +173,7 @@ def main(argv: list[str]) -> int:
         if "--check" in argv:
             print(f"{name} is not what the code says: run `make generate` and commit it", file=sys.stderr)
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(files[path], encoding="utf-8")
             print(f"wrote {name}")
     return 1 if different and "--check" in argv else 0

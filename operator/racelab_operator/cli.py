@@ -8,6 +8,7 @@ import sys
 import click
 
 from racelab_operator.cli_codes import codes
+from racelab_operator.cli_crd import crd
 from racelab_operator.cli_drift import drift
 from racelab_operator.cli_files import completion, init, report
 from racelab_operator.cli_lab import down, status
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, validate, init, report, up, down, status, drift, codes, threads, completion):
+for _command in (run, validate, init, report, up, down, status, drift, codes, threads, crd, completion):
     cli.add_command(_command)
 
 

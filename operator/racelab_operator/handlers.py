@@ -13,6 +13,7 @@ import kopf
 
 from racelab_operator.platforms.kubernetes.cluster import GROUP, PLURAL, VERSION
 from racelab_operator.platforms.kubernetes.errors import ClusterError
+from racelab_operator.platforms.kubernetes.login import login
 from racelab_operator.platforms.kubernetes.metrics import RECONCILE_ERRORS, RECONCILE_SECONDS
 from racelab_operator.platforms.kubernetes.sweeping import LOOP
 
@@ -40,9 +41,7 @@ def registry(reconciler: Reconciler, health: Health) -> kopf.OperatorRegistry:
         task = asyncio.create_task(_beat(health))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    @kopf.on.login(registry=handlers)
-    def login(**about: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**about) or kopf.login_with_kubeconfig(**about)
+    kopf.on.login(registry=handlers)(login)
 
     @kopf.timer(GROUP, VERSION, PLURAL, registry=handlers, interval=INTERVAL_SECONDS, backoff=1, when=_is_unfinished)
     def turn(name: str, uid: str, **_: Any) -> None:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -20,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from racelab_operator.catalog import catalog
 from racelab_operator.errors import InvalidFilesError, Problem
-from racelab_operator.spec_problems import problems_of
+from racelab_operator.metadata import Metadata, Part
+from racelab_operator.spec_problems import problems_of, refused
 from racelab_operator.yaml_lines import Document, read_documents, read_text
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 MAXIMUM_STEPS: Final = 200
 MAXIMUM_CENTS: Final = 10**15
 MAXIMUM_ACCOUNTS: Final = 10_000
+# The largest whole number that JSON keeps everywhere: the API server compares bounds as floating point numbers.
+MAXIMUM_SEED: Final = 2**53 - 1
 
 _CATALOG: Final = catalog()
 _Item = TypeVar("_Item")
@@ -66,18 +67,8 @@ Replicas = Annotated[StrictInt, Field(ge=1, le=32)]
 WindowMilliseconds = Annotated[StrictInt, Field(ge=0, le=_CATALOG.bank.maximum_window_milliseconds)]
 
 
-def _refused(details: Iterable[tuple[tuple[str | int, ...], object, str]]) -> None:
-    """Refuse values by path, all at once, with a message for each."""
-    problems = [
-        InitErrorDetails(type=PydanticCustomError("refused", "{message}", {"message": message}), loc=path, input=given)
-        for path, given, message in details
-    ]
-    if problems:
-        raise ValidationError.from_exception_data("RaceExperiment", problems)
-
-
 def _without_repeats(given: tuple[_Item, ...]) -> tuple[_Item, ...]:
-    _refused(
+    refused(
         ((index,), value, f"given {value} twice: keep one of them")
         for index, value in enumerate(given)
         if value in given[:index]
@@ -86,14 +77,10 @@ def _without_repeats(given: tuple[_Item, ...]) -> tuple[_Item, ...]:
 
 
 def _listed(maximum: int) -> Any:
-    return Field(min_length=1, max_length=maximum, json_schema_extra={"x-kubernetes-list-type": "set"})
+    return Field(min_length=1, max_length=maximum, json_schema_extra={"x-kubernetes-list-type": "atomic"})
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True)
-
-
-class Load(_Model):
+class Load(Part):
     """How many requests reach the bank, how, and over which accounts."""
 
     requests: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
@@ -116,7 +103,7 @@ class Load(_Model):
     """How the requests arrive."""
     generators: Annotated[StrictInt, Field(ge=1, le=16)] = 1
     """How many processes, or Pods, send the requests; at most as many as the concurrency."""
-    seed: Annotated[StrictInt, Field(ge=0, le=2**63 - 1)] = 7
+    seed: Annotated[StrictInt, Field(ge=0, le=MAXIMUM_SEED)] = 7
     """The same seed plans the same requests."""
 
     @field_validator("duration_seconds")
@@ -165,7 +152,7 @@ def _unfit(load: Load, scenario: Scenario) -> Iterator[tuple[tuple[str], int, st
         yield ("priceCents",), load.price_cents, f"given {load.price_cents}, {allowed}: {reason}"
 
 
-class Spec(_Model):
+class Spec(Part):
     """The race: every strategy, at every isolation level, on every count of replicas, with every window."""
 
     scenario: ScenarioName
@@ -195,14 +182,14 @@ class Spec(_Model):
         if (scenario := info.data.get("scenario")) is not None:
             works = _CATALOG.strategies_for(scenario)
             hint = f"does not work with scenario {scenario}, allowed {', '.join(works)}"
-            _refused(((i,), name, f"given {name}, which {hint}") for i, name in enumerate(given) if name not in works)
+            refused(((i,), name, f"given {name}, which {hint}") for i, name in enumerate(given) if name not in works)
         return given
 
     @field_validator("isolation")
     @classmethod
     def _are_claimed_by_every_strategy(cls, given: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if (scenario := info.data.get("scenario")) is not None:
-            _refused(
+            refused(
                 ((index,), level, f"given {level}, at which {strategy} claims nothing: leave one of them out")
                 for index, level in enumerate(given)
                 for strategy in info.data.get("strategies", ())
@@ -214,7 +201,7 @@ class Spec(_Model):
     @classmethod
     def _fits_the_scenario(cls, given: Load, info: ValidationInfo) -> Load:
         if (name := info.data.get("scenario")) is not None:
-            _refused(_unfit(given, _CATALOG.scenarios[name]))
+            refused(_unfit(given, _CATALOG.scenarios[name]))
         return given
 
     @property
@@ -233,21 +220,19 @@ class Spec(_Model):
         return self
 
 
-class Metadata(BaseModel):
-    """The experiment's name; what Kubernetes keeps beside it is let through."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-
-
-class RaceExperiment(_Model):
+class RaceExperiment(Part):
     """A whole file."""
 
     api_version: Literal["racelab.dev/v1alpha1"]
     kind: Literal["RaceExperiment"]
     metadata: Metadata
     spec: Spec
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_status_is_let_through(cls, given: Any) -> Any:
+        """Drop it, as a cluster does: a file that was read from one has a status."""
+        return {name: value for name, value in given.items() if name != "status"} if isinstance(given, dict) else given
 
 
 def read_experiments(paths: Sequence[Path]) -> list[RaceExperiment]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
 from racelab_operator.errors import Problem
 from racelab_operator.yaml_lines import Document, dotted
 
@@ -19,6 +22,21 @@ if TYPE_CHECKING:
 _LONGEST: Final = 40
 
 Schema = dict[str, Any]
+
+
+def refused(details: Iterable[tuple[tuple[str | int, ...], object, str]]) -> None:
+    """Refuse values by path, all at once, with a message for each: `(path, given, message)`.
+
+    Raises:
+        ValidationError: there is any.
+
+    """
+    problems = [
+        InitErrorDetails(type=PydanticCustomError("refused", "{message}", {"message": message}), loc=path, input=given)
+        for path, given, message in details
+    ]
+    if problems:
+        raise ValidationError.from_exception_data("RaceExperiment", problems)
 
 
 def problems_of(errors: Iterable[ErrorDetails], document: Document, schema: Schema, file: str) -> list[Problem]:
@@ -87,8 +105,10 @@ def _allowed(schema: Schema) -> str:
         case {"type": "string", "maxLength": longest}:
             letters = "lower-case letters, digits and -, with a letter or a digit at both ends"
             allowed = f"a text of 1 to {longest} {letters}"
+        case {"properties": fields}:
+            allowed = f"a mapping with {', '.join(fields)}"
         case _:
-            allowed = f"a mapping with {', '.join(schema.get('properties', {}))}"
+            allowed = "a mapping"
     return f"allowed {allowed}"
 
 

@@ -1,5 +1,9 @@
 """Reading YAML without losing the line numbers, and without trusting the file.
 
+Plain words and numbers mean what they mean to kubectl, which reads YAML 1.1 as Go's library does: `yes` and `y` are
+true, 010 is eight, 5.0 is five, 1:30 is a text. Two things that it lets pass are refused here: a field that is given
+twice, and tags.
+
 Only what JSON can say as well is let through: mappings with text keys, lists, text, whole numbers, decimals,
 true, false and null. A file is at most 1 MiB; aliases are followed up to a bound, so that a few lines cannot unfold
 into billions of nodes.
@@ -7,8 +11,10 @@ into billions of nodes.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -27,9 +33,18 @@ MAXIMUM_NODES: Final = 20_000
 MAXIMUM_DEPTH: Final = 32
 
 _TAG: Final = "tag:yaml.org,2002:"
-# YAML 1.1 also reads 010 as eight and 1:30 as ninety: such numbers stay text, and are then refused as text.
-_DECIMAL: Final = re.compile(r"[-+]?(0|[1-9][0-9_]{0,24})")
-_TRUE: Final = frozenset({"true", "yes", "on"})
+_WORDS: Final[Mapping[str, bool | float | None]] = (
+    {cased: True for word in ("y", "yes", "true", "on") for cased in (word, word.capitalize(), word.upper())}
+    | {cased: False for word in ("n", "no", "false", "off") for cased in (word, word.capitalize(), word.upper())}
+    | dict.fromkeys(("", "~", "null", "Null", "NULL"))
+    | {sign + word: float(f"{sign}inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")}
+    | dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan)
+)
+_INTEGER: Final = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_BASES: Final = (16, 2, 8, 10)
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_INTEGER: Final = 70
+_LARGEST_WRITTEN_OUT: Final = 1e21
 
 
 @dataclass(frozen=True)
@@ -73,42 +88,91 @@ class _Walk:
 
     def mapping(self, node: yaml.MappingNode, path: YamlPath) -> dict[str, Value]:
         values: dict[str, Value] = {}
+        merged: set[str] = set()
         for key_node, value_node in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or key_node.tag == _TAG + "merge":
+            if key is None:
                 self.refuse(key_node, path, "a field's name must be a plain text: write the fields out one by one")
-                continue
-            if key in values:
+            elif key_node.tag == _TAG + "merge":
+                self.merge(value_node, path, values, merged)
+            elif key in values and key not in merged:
                 first = self.lines[*path, key]
                 self.refuse(key_node, (*path, key), f"given twice, first on line {first}: keep one of them")
-                continue
-            self.lines[*path, key] = key_node.start_mark.line + 1
-            values[key] = self.value(value_node, (*path, key))
+            else:
+                merged.discard(key)
+                self.forget((*path, key))
+                self.lines[*path, key] = key_node.start_mark.line + 1
+                values[key] = self.value(value_node, (*path, key))
         return values
+
+    def merge(self, node: yaml.Node, path: YamlPath, values: dict[str, Value], merged: set[str]) -> None:
+        """Take over another mapping's fields, `<<: *other`; those that are given afterwards replace them."""
+        for source in reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]:
+            own = {name: self.lines[*path, name] for name in values if name not in merged}
+            inner = self.value(source, path)
+            if not isinstance(inner, dict):
+                self.refuse(source, path, "given no mapping after <<: name one, such as <<: *other")
+                continue
+            for name in own.keys() & inner.keys():
+                message = f"given on line {own[name]} and by <<: keep one of them, or write << first"
+                self.refuse(node, (*path, name), message)
+            values.update(inner)
+            merged.update(inner)
+
+    def forget(self, path: YamlPath) -> None:
+        """Drop the lines of a value that another one replaces."""
+        for old in [known for known in self.lines if known[: len(path)] == path]:
+            del self.lines[old]
 
     def scalar(self, node: yaml.Node, path: YamlPath) -> Value:
         text = str(node.value)
         match node.tag.removeprefix(_TAG):
-            case "null":
-                return None
-            case "bool":
-                return text.lower() in _TRUE
-            case "int":
-                return int(text.replace("_", "")) if _DECIMAL.fullmatch(text) else text
-            case "float":
-                return _decimal(text)
-            case "str" | "timestamp" | "value":
+            case "null" | "bool" | "int" | "float":
+                return _plain(text)
+            case "str" | "timestamp":
                 return text
             case _:
                 self.refuse(node, path, f"the YAML tag {node.tag} is not allowed: write a plain value")
                 return text
 
 
-def _decimal(text: str) -> float | str:
-    try:
-        return float(text.replace("_", ""))
-    except ValueError:  # .inf, .nan and base sixty
-        return text
+def _plain(text: str) -> bool | int | float | str | None:
+    """Read a word that stands without quotes."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] == ".":
+        return _number(float(text)) if _FLOAT.fullmatch(text) else text
+    digits = text.replace("_", "") if text[0] in "+-0123456789" else ""
+    found = _INTEGER.fullmatch(digits) if len(digits) <= _LONGEST_INTEGER else None
+    if found:
+        sign, *written = found.groups()
+        base, magnitude = next((base, part) for base, part in zip(_BASES, written, strict=True) if part is not None)
+        integer = int(sign + magnitude, base)
+        if -(2**63) <= integer < 2**64:
+            return integer
+    if _FLOAT.fullmatch(digits) and math.isfinite(number := float(digits)):
+        return _number(number)
+    return text
+
+
+def _number(given: float) -> float | int:
+    """Give a floating point number as JSON has it: 5.0 is 5."""
+    if given.is_integer() and abs(given) < _LARGEST_WRITTEN_OUT:
+        return int(Decimal(repr(given)))
+    return given
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes; what a plain word means is told by `_plain` alone."""
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
+        if kind is not yaml.ScalarNode:
+            return _TAG + ("seq" if kind is yaml.SequenceNode else "map")
+        if not implicit[0]:
+            return _TAG + "str"
+        if value == "<<":
+            return _TAG + "merge"
+        return _TAG + ("str" if isinstance(_plain(value), str) else "int")
 
 
 def dotted(path: YamlPath) -> str:
@@ -156,7 +220,7 @@ def read_documents(text: str, file: str) -> list[Document]:
     """
     documents = []
     try:
-        for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
+        for node in yaml.compose_all(text, Loader=_Loader):
             walk = _Walk(file)
             value = walk.value(node, ())
             if value is not None or walk.problems:

@@ -16,8 +16,8 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         ":7: spec.load.requests: given 0, allowed 1 to 1000000, a whole number in digits",
     ),
     "a decimal": (
-        GOOD + "  load: {requests: 5.0}\n",
-        ":7: spec.load.requests: given 5.0, allowed 1 to 1000000, a whole number in digits",
+        GOOD + "  load: {requests: 5.5}\n",
+        ":7: spec.load.requests: given 5.5, allowed 1 to 1000000, a whole number in digits",
     ),
     "a number in quotes": (
         GOOD + "  load: {requests: '5'}\n",
@@ -113,12 +113,64 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         ),
     ),
     "a wrong truth": (GOOD + "  suspend: 1\n", ":7: spec.suspend: given 1, allowed true, false"),
-    "nothing for a load": (
-        GOOD + "  load:\n",
+    "a list for a load": (
+        GOOD + "  load: [5]\n",
         (
-            ":7: spec.load: given nothing, allowed a mapping with requests, durationSeconds, concurrency, accounts, "
+            ":7: spec.load: given a list, allowed a mapping with requests, durationSeconds, concurrency, accounts, "
             "amountCents, minimumCents, openingCents, priceCents, arrival, generators, seed"
         ),
+    ),
+    "a list that holds nothing": (
+        GOOD + "  replicas: [1, ~]\n",
+        ":7: spec.replicas[1]: given nothing, allowed 1 to 32, a whole number in digits",
+    ),
+    "a scenario that holds nothing": (
+        GOOD.replace(" deposit", ""),
+        f":5: spec.scenario: missing: allowed {', '.join(catalog().scenarios)}",
+    ),
+    "a number for a name": (
+        GOOD.replace("wrong", "1e3"),
+        (
+            ":3: metadata.name: given 1000, allowed a text of 1 to 63 lower-case letters, digits and -, "
+            "with a letter or a digit at both ends"
+        ),
+    ),
+    "a truth for a name": (
+        GOOD.replace("wrong", "y"),
+        (
+            ":3: metadata.name: given true, allowed a text of 1 to 63 lower-case letters, digits and -, "
+            "with a letter or a digit at both ends"
+        ),
+    ),
+    "a number for a label": (
+        GOOD.replace("wrong", "wrong, labels: {a: 5}"),
+        ":3: metadata.labels.a: given 5, allowed a text: write it in quotes",
+    ),
+    "a label with a blank": (
+        GOOD.replace("wrong", "wrong, labels: {a: b c}"),
+        (
+            ":3: metadata.labels.a: given 'b c', allowed a text of up to 63 letters, digits, -, _ and ., "
+            "with a letter or a digit at both ends"
+        ),
+    ),
+    "a name of a label with capitals in its domain": (
+        GOOD.replace("wrong", "wrong, labels: {A.com/b: c}"),
+        (":3: metadata.labels.A.com/b: given the name 'A.com/b', allowed a domain before the /, such as example.com/b"),
+    ),
+    "an annotation without a name": (
+        GOOD.replace("wrong", "wrong, annotations: {a/: b}"),
+        (
+            ":3: metadata.annotations.a/: given the name 'a/', allowed 1 to 63 letters, digits, -, _ and ., "
+            "with a letter or a digit at both ends"
+        ),
+    ),
+    "no mapping of labels": (
+        GOOD.replace("wrong", "wrong, labels: 5"),
+        ":3: metadata.labels: given 5, allowed a mapping",
+    ),
+    "an unknown field of the metadata": (
+        GOOD.replace("wrong", "wrong, label: {}"),
+        ":3: metadata.label: unknown field, allowed name, namespace, labels, annotations: did you mean labels?",
     ),
     "a wrong name": (
         GOOD.replace("wrong", "Wrong_"),
@@ -136,8 +188,16 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         "- 1\n",
         ":1: given a list, allowed a mapping with apiVersion, kind, metadata, spec",
     ),
-    "a merge key": (
-        GOOD + "  load: {requests: 5, <<: {seed: 5}}\n",
+    "a merge after the field that it replaces": (
+        GOOD + "  load: {requests: 5, <<: {requests: 6}}\n",
+        ":7: spec.load.requests: given on line 7 and by <<: keep one of them, or write << first",
+    ),
+    "a merge of no mapping": (
+        GOOD + "  load: {requests: 5, <<: [5]}\n",
+        ":7: spec.load: given no mapping after <<: name one, such as <<: *other",
+    ),
+    "a mapping for the name of a field": (
+        GOOD + "  load: {requests: 5, {a: b}: 5}\n",
         ":7: spec.load: a field's name must be a plain text: write the fields out one by one",
     ),
     "a tag": (

@@ -2,12 +2,11 @@
 
 import json
 import os
-import secrets
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from cluster.cluster import kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -29,24 +28,6 @@ headers, answer = ask("http://127.0.0.1:8000/bank/deposit/row_lock/", "POST", fo
 _, audit = ask(api + "/audit", "GET")
 print(json.dumps({"replica": headers["Racelab-Replica"], "answer": answer, "audit": audit}))
 """
-
-
-def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-    return done.stdout
-
-
-@pytest.fixture
-def namespace() -> Iterator[str]:
-    """A fresh namespace that enforces restricted Pod Security, removed afterwards."""
-    name = f"racelab-e2e-{secrets.token_hex(3)}"
-    kubectl("create", "namespace", name)
-    try:
-        kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-        yield name
-    finally:
-        kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
 
 
 def test_bank_and_auditor_become_ready_and_a_deposit_is_in_the_ledger(namespace: str) -> None:

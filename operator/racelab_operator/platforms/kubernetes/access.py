@@ -16,6 +16,8 @@ from racelab_operator.platforms.kubernetes.certificates import tolerant_client
 from racelab_operator.platforms.kubernetes.cluster import TIMEOUT_SECONDS
 
 DEFAULT_NAMESPACE: Final = "default"
+# What the library raises for YAML that is none of a kubeconfig.
+_WRONG_SHAPE: Final = (AttributeError, KeyError, TypeError)
 _SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -51,8 +53,9 @@ def access(context: str | None) -> Access:
     configuration.retries = False
     try:
         merger = kube_config.KubeConfigMerger(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, yaml.YAMLError) as error:
-        raise RacelabError(f"the kubeconfig cannot be read: {error}") from None
+    except (config.ConfigException, OSError, yaml.YAMLError, *_WRONG_SHAPE) as error:
+        where = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+        raise RacelabError(f"{where}: is no kubeconfig: {' '.join(str(error).split())}") from None
     if merger.config is None:
         return _of_pod(configuration, context)
     known = sorted(one["name"] for one in merger.config.value.get("contexts") or ())
@@ -64,7 +67,7 @@ def access(context: str | None) -> Access:
         )
         loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
         namespace = loader.current_context["context"].get("namespace")
-    except (config.ConfigException, OSError) as error:
+    except (config.ConfigException, OSError, *_WRONG_SHAPE) as error:
         raise RacelabError(f"the kubeconfig is of no use: {error}: name a context with --context") from None
     return Access(configuration, namespace or DEFAULT_NAMESPACE)
 
