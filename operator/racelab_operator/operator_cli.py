@@ -16,16 +16,15 @@ from racelab_operator.version import __version__
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-def _own_namespace() -> str | None:
+def _own_namespace() -> str:
     try:
         return SERVICE_ACCOUNT_NAMESPACE.read_text(encoding="utf-8").strip()
     except OSError:
-        return None
+        raise click.UsageError("--namespace: given nothing, allowed the name of a namespace") from None
 
 
 namespace_option = click.option(
     "--namespace",
-    required=True,
     default=_own_namespace,
     help="The namespace whose experiments are performed. [default: the Pod's own]",
 )

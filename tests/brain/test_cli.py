@@ -16,7 +16,6 @@ from brain.wrong_files import GOOD, WRONG
 from racelab_operator import cli_run, cli_up
 from racelab_operator.catalog import catalog
 from racelab_operator.cli import cli, main
-from racelab_operator.operator_cli import main as operator_main
 from racelab_operator.platforms.local.addresses import Addresses
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.version import __version__
@@ -227,13 +226,6 @@ def test_the_example_that_init_writes_is_valid(capsys: pytest.CaptureFixture[str
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"racelab {__version__}\n"
-    assert operator_main(["--version"]) == 0
-    assert capsys.readouterr().out == f"racelab-operator {__version__}\n"
-
-
-def test_the_operator_says_that_it_is_not_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert operator_main([]) == 2
-    assert "has no Kubernetes operator: use `racelab run FILE` instead" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["", "codes new", *cli.commands])

@@ -47,7 +47,7 @@ def connect() -> client.ApiClient:
             config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         message = "set KUBECONFIG, or run it in a Pod with a service account"
-        raise RacelabError(f"no cluster is known here: {error}: {message}") from None
+        raise RacelabError(f"no cluster is known here: {str(error).rstrip('.')}: {message}") from None
     return tolerant_client(configuration)
 
 
