@@ -36,6 +36,11 @@ def test_who_has_finished_or_is_suspended_or_is_about_to_go_is_not_waited_for() 
     assert behind("z", [race("a", status=FINISHED), suspended, race("c", going=True), race("z")]) is None
 
 
+def test_who_was_given_up_before_it_began_does_not_have_the_bank() -> None:
+    given_up = race("a", created="2026-02-01T00:00:00Z", status={"progress": {"stage": "report"}})
+    assert behind("z", [given_up, race("z")]) is None
+
+
 def test_who_is_being_deleted_or_suspended_is_waited_for_while_it_has_the_bank() -> None:
     going = race("a", going=True, status=HAS_THE_BANK)
     assert behind("z", [going, race("z")]) == "a, which has the bank"

@@ -29,8 +29,10 @@ def behind(name: str, races: Iterable[Race]) -> str | None:
 
 def _has_the_bank(race: Race) -> bool:
     """Whether its replicas were noted and not given back yet; an experiment that is being deleted gives them back."""
-    stage: str = (_status(race).get("progress") or {}).get("stage", "spec")
-    return stage != "spec"
+    status = _status(race)
+    stage = (status.get("progress") or {}).get("stage", "spec")
+    # One that was given up before it began has nothing to give back.
+    return stage != "spec" and (stage != "report" or "originalReplicas" in status)
 
 
 def _is_held_back(race: Race) -> bool:
