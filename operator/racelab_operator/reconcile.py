@@ -41,6 +41,13 @@ AUDITOR_SECONDS: Final = 60
 LOAD_SECONDS: Final = 180
 CLOSE_SECONDS: Final = 60
 AUDIT_SECONDS: Final = 180
+_STAGE_SECONDS: Final[Mapping[Stage, float]] = {
+    "spec": READY_SECONDS,
+    "replicas": READY_SECONDS,
+    "ledger": CLOSE_SECONDS,
+    "audit": AUDIT_SECONDS,
+    "report": RESTORE_SECONDS,
+}
 
 
 def decide(experiment: Experiment, status: Status, observed: Observed, now: float) -> Decision:
@@ -49,9 +56,12 @@ def decide(experiment: Experiment, status: Status, observed: Observed, now: floa
     `now`: Unix seconds. The answer has no actions where there is something to wait for.
     """
     turn = Turn(experiment, status, observed, now)
-    outdated = observed.step != status.step or int(observed.at * 1000) <= status.acted_at_milliseconds
-    if status.finished or outdated:  # what was seen before the last actions says nothing about now
+    if status.finished:
         return Decision((), status)
+    outdated = observed.step != status.step or int(observed.at * 1000) <= status.acted_at_milliseconds
+    of_later = _of_later(turn)
+    if outdated or of_later:  # what was seen before the last actions says nothing about now
+        return Decision((), turn.seen(**of_later).status)
     if observed.failure is not None and status.stage not in {"spec", "report"}:
         return turn.give_up(observed.failure)
     if observed.autoscaler is not None and status.stage != "report" and observed.queued_behind is None:
@@ -62,6 +72,26 @@ def decide(experiment: Experiment, status: Status, observed: Observed, now: floa
             return _silent_auditor(turn, observed.auditor_error)
         turn = turn.seen(silent_since=None)
     return _STAGES[status.stage](turn)
+
+
+def _of_later(turn: Turn) -> dict[str, object]:
+    """Correct what only a clock that was set back since can have put into the future; empty where nothing is.
+
+    Nothing would be believed, and no deadline pass, before that clock's time has come again. What is seen now may be
+    from before the last actions: only the next look is after them for certain.
+    """
+    status, now = turn.status, turn.now
+    latest: dict[str, int] = {
+        "acted_at_milliseconds": int(now * 1000),
+        "missing_since": math.ceil(now),
+        "silent_since": math.ceil(now),
+        "deadline": math.ceil(now + _longest_seconds(turn)),
+    }
+    return {name: limit for name, limit in latest.items() if (getattr(status, name) or 0) > limit}
+
+
+def _longest_seconds(turn: Turn) -> float:
+    return _load_seconds(turn.step) if turn.status.stage == "load" else _STAGE_SECONDS[turn.status.stage]
 
 
 def interrupted(experiment: Experiment, status: Status, reason: str, now: float) -> Status:
@@ -103,10 +133,12 @@ def _scaled(turn: Turn) -> Decision:
     ready = len(observed.ready_replicas)
     if observed.replicas_wanted == step.replicas and ready == step.replicas:
         return turn.enter("load", _load_seconds(step))
+    if observed.replicas_wanted != step.replicas:
+        scaled = turn.tried(f"scaling to {step.replicas}", READY_SECONDS, Scale(step.replicas))
+        if scaled is not None:
+            return scaled
     if turn.late:
         return turn.unknown(f"only {ready} of {step.replicas} replicas became ready within {READY_SECONDS} s")
-    if observed.replicas_wanted != step.replicas:
-        return turn.act(f"scaling to {step.replicas}", Scale(step.replicas))
     return turn.wait(f"{ready} of {step.replicas} replicas are ready")
 
 
@@ -145,12 +177,21 @@ def _load(turn: Turn) -> Decision:
     generators = range(turn.step.load.generators)
     waited_for = [generator for generator in generators if generator not in run.histories]
     if not waited_for:
-        return turn.enter("ledger", CLOSE_SECONDS)
-    if turn.now > turn.status.deadline + 2 * STOP_SECONDS:
+        return _all_known(turn, run)
+    if turn.now > turn.status.deadline + 2 * STOP_SECONDS and not turn.was_away:
         return turn.give_up("the load could not be ended")
     if not turn.status.gate_decided and _all_absent(turn, generators):
         return _start(turn)
     return _missing_histories(turn, run, waited_for)
+
+
+def _all_known(turn: Turn, run: Run) -> Decision:
+    """Go on when nothing is at work any more whose history was given up, or would not end."""
+    left = [index for index, history in run.histories.items() if history.state == "lost" and turn.runs(index)]
+    until, renewed = turn.status.deadline + 2 * STOP_SECONDS, {"deadline": math.ceil(turn.now - STOP_SECONDS)}
+    stop = StopLoad(turn.step, turn.key)
+    told = turn.again("stopping the load", until, renewed, stop) if left else None
+    return told or turn.enter("ledger", CLOSE_SECONDS)
 
 
 def _no_run(turn: Turn) -> Decision:
@@ -185,15 +226,23 @@ def _missing_histories(turn: Turn, run: Run, waited_for: list[int]) -> Decision:
         turn = turn.seen(missing_since=math.ceil(turn.now))
     elif turn.now > since + GRACE_SECONDS:
         lost |= missing
-    if turn.now > turn.status.deadline + STOP_SECONDS:
-        lost |= dict.fromkeys(running, "it could not be ended")
-    actions: list[Action] = [ReportLost(turn.key, generator, reason) for generator, reason in sorted(lost.items())]
+    message = _load_message(turn, running)
     # A generator that fell out before the gate opened keeps the others waiting for nothing.
     pointless = bool(lost) and run.gate.state == "waiting"
+    stop: list[Action] = []
     if running and (turn.experiment.abort or turn.late or pointless):
-        actions.append(StopLoad(turn.step, turn.key))
-    message = _load_message(turn, running)
+        stop = [StopLoad(turn.step, turn.key)]
+        until, renewed = turn.status.deadline + STOP_SECONDS, {"deadline": math.ceil(turn.now)}
+        told = turn.again(message, until, renewed, *_reports(turn, lost), *stop)
+        if told is not None:
+            return told
+        lost |= dict.fromkeys(running, "it could not be ended")
+    actions = [*_reports(turn, lost), *stop]
     return turn.act(message, *actions) if actions else turn.wait(message)
+
+
+def _reports(turn: Turn, lost: Mapping[int, str]) -> list[Action]:
+    return [ReportLost(turn.key, generator, reason) for generator, reason in sorted(lost.items())]
 
 
 def _load_message(turn: Turn, running: list[int]) -> str:
@@ -230,7 +279,8 @@ def _ledger(turn: Turn) -> Decision:
         return turn.missing("the run", "the run is gone: the database was emptied in mid-step")
     if run.state == "closed":
         return turn.enter("audit", AUDIT_SECONDS)
-    if turn.late:
+    # After a time in which nobody was there it is tried once more. Once: closing may itself take long.
+    if turn.late and turn.status.acted_at_milliseconds > turn.status.deadline * 1000:
         return turn.unknown(f"the run could not be closed within {CLOSE_SECONDS} s")
     return turn.act("closing the run", CloseRun(turn.key))
 
@@ -257,12 +307,15 @@ def _audit(turn: Turn) -> Decision:
 def _report(turn: Turn) -> Decision:
     """Leave nothing running, give the replicas back, and give the verdict."""
     status, observed = turn.status, turn.observed
-    if turn.running and not turn.late:
-        return turn.act("stopping the load", StopLoad(turn.step, turn.key))
     original = status.original_replicas
     restored = original is None or observed.replicas_wanted == original or observed.missing_target is not None
-    if original is not None and not restored and not turn.late:
-        return turn.act(f"giving back {original} replicas", Restore(original))
+    left: dict[str, Action] = {}
+    if turn.running:
+        left["stopping the load"] = StopLoad(turn.step, turn.key)
+    if original is not None and not restored:
+        left[f"giving back {original} replicas"] = Restore(original)
+    if left and (tried := turn.tried(", ".join(left), RESTORE_SECONDS, *left.values())):
+        return tried
     verdict = overall(result.verdict for result in status.results)
     message = f"the experiment is {verdict}"
     if not restored:

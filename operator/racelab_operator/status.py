@@ -59,4 +59,6 @@ class Status(_Stored):
     @property
     def holds_target(self) -> bool:
         """Whether the target's replicas are this experiment's to change: no other one may begin."""
-        return self.stage != "spec" and not self.finished
+        if self.finished or self.stage == "spec":
+            return False
+        return self.stage != "report" or self.original_replicas is not None  # one that never began has no replicas

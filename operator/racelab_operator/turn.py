@@ -11,6 +11,8 @@ from racelab_operator.status import Hold, Stage, Status, StepResult
 from racelab_operator.steps import run_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from racelab_operator.observed import Observed
     from racelab_operator.steps import Experiment, Step
 
@@ -18,6 +20,7 @@ READY_SECONDS: Final = 60
 GRACE_SECONDS: Final = 5
 STOP_SECONDS: Final = 30
 RESTORE_SECONDS: Final = 60
+AWAY_SECONDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +56,58 @@ class Turn:
         return self.now > self.status.deadline
 
     @property
+    def was_away(self) -> bool:
+        """Whether nothing has been done for so long that nobody can have been there."""
+        return self.now - self.status.acted_at_milliseconds / 1000 > AWAY_SECONDS
+
+    @property
     def running(self) -> bool:
         """Whether a generator of the step is at work."""
-        return any(self.observed.load(generator).phase == "running" for generator in range(self.step.load.generators))
+        return any(self.runs(generator) for generator in range(self.step.load.generators))
+
+    def runs(self, generator: int) -> bool:
+        """Whether one generator is at work."""
+        return self.observed.load(generator).phase == "running"
 
     def seen(self, **changes: object) -> Turn:
         """Go on with a changed status."""
-        return Turn(self.experiment, self.status.model_copy(update=changes), self.observed, self.now)
+        status = self._with(changes)
+        return self if status is self.status else Turn(self.experiment, status, self.observed, self.now)
+
+    def _with(self, changes: Mapping[str, object]) -> Status:
+        """Change the status; where nothing changes it stays the very same, and need not be stored again."""
+        status = self.status
+        if all(getattr(status, name) == value for name, value in changes.items()):
+            return status
+        return status.model_copy(update=changes)
 
     def wait(self, message: str = "") -> Decision:
         """Do nothing now, and say what is waited for."""
-        return Decision((), self.status.model_copy(update={"message": message}))
+        return Decision((), self._with({"message": message}))
 
     def hold(self, why: Hold, message: str) -> Decision:
         """Wait for something that may take any time; the step's own time begins anew afterwards."""
-        return self.seen(hold=why, deadline=math.ceil(self.now + READY_SECONDS)).wait(message)
+        begun = self.status.stage != "spec"
+        deadline = math.ceil(self.now + READY_SECONDS) if begun else self.status.deadline
+        return self.seen(hold=why, deadline=deadline).wait(message)
 
     def act(self, message: str, *actions: Action) -> Decision:
         """Do something; only what is observed after it is believed."""
         changes = {"message": message, "acted_at_milliseconds": int(self.now * 1000)}
         return Decision(actions, self.status.model_copy(update=changes))
+
+    def tried(self, message: str, seconds: float, *actions: Action) -> Decision | None:
+        """Do something again until it shows, or the stage has lasted too long: None then."""
+        return self.again(message, self.status.deadline, {"deadline": math.ceil(self.now + seconds)}, *actions)
+
+    def again(self, message: str, until: float, renewed: Mapping[str, int], *actions: Action) -> Decision | None:
+        """Do something again until then; None when that is past.
+
+        Only the time in which it was tried counts: where nobody was there, `renewed` is what makes it begin anew.
+        """
+        if self.was_away:
+            return self.seen(**renewed).act(message, *actions)
+        return self.act(message, *actions) if self.now <= until else None
 
     def enter(self, stage: Stage, seconds: float, **changes: object) -> Decision:
         """Go to another stage, which may last so long."""
@@ -106,9 +141,10 @@ class Turn:
             return self.seen(missing_since=math.ceil(self.now)).wait(f"waiting for {what}")
         if self.now <= since + GRACE_SECONDS:
             return self.wait(f"waiting for {what}")
-        if self.running and self.now <= since + GRACE_SECONDS + STOP_SECONDS:
-            return self.act("stopping the load", StopLoad(self.step, self.key))
-        return self.unknown(then)
+        until, renewed = since + GRACE_SECONDS + STOP_SECONDS, {"missing_since": math.ceil(self.now - GRACE_SECONDS)}
+        stop = StopLoad(self.step, self.key)
+        told = self.again("stopping the load", until, renewed, stop) if self.running else None
+        return told or self.unknown(then)
 
 
 def filled(experiment: Experiment, status: Status, reason: str) -> tuple[StepResult, ...]:

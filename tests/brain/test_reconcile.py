@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -12,7 +13,7 @@ from brain.simulated_platform import World
 from racelab_operator import actions
 from racelab_operator.observed import Gate, HistoryState, Load, LoadPhase, Observed, Run
 from racelab_operator.reconcile import AUDITOR_SECONDS, decide, interrupted
-from racelab_operator.status import Status
+from racelab_operator.status import Status, StepResult
 from racelab_operator.steps import Experiment, run_key
 from racelab_operator.turn import GRACE_SECONDS, READY_SECONDS, STOP_SECONDS, Decision
 
@@ -21,6 +22,8 @@ RACE = experiment(replicas=[3, 1], load={"requests": 100, "generators": 2})
 STEP = RACE.steps[0]
 KEY = run_key(RACE, STEP)
 LOADING = Status(stage="load", deadline=int(NOW) + 100, run_seen=True)
+JUDGED = StepResult(step=0, verdict="Confirmed", outcome="Anomalous", reason="as claimed")
+GIVING_BACK = Status(stage="report", original_replicas=5, deadline=int(NOW), results=(JUDGED, JUDGED))
 
 
 def seen(**changes: Any) -> Observed:
@@ -38,6 +41,10 @@ def run(gate: Any = "waiting", **changes: Any) -> Run:
 
 def after(seconds: float, status: Status, observed: Observed, race: Experiment = RACE) -> Decision:
     return decide(race, status, observed, NOW + seconds)
+
+
+def acted(status: Status, seconds: int) -> Status:
+    return status.model_copy(update={"acted_at_milliseconds": (int(NOW) + seconds) * 1000})
 
 
 def test_the_original_replicas_are_remembered_before_anything_is_touched() -> None:
@@ -100,10 +107,20 @@ def test_a_history_may_arrive_a_little_after_its_generator_has_ended() -> None:
 
 
 def test_a_load_that_does_not_end_is_stopped_and_then_its_histories_are_lost() -> None:
-    observed = seen(run=run("open"), loads=loads("running", "running"))
-    assert after(101, LOADING, observed).actions == (actions.StopLoad(STEP, KEY),)
-    lost = after(101 + STOP_SECONDS, LOADING, observed).actions
+    working = {"run": run("open"), "loads": loads("running", "running")}
+    stopping = after(101, LOADING, seen(**working))
+    assert stopping.actions == (actions.StopLoad(STEP, KEY),)
+    told = acted(stopping.status, 100 + STOP_SECONDS)
+    lost = after(102 + STOP_SECONDS, told, seen(at=NOW + 102 + STOP_SECONDS, **working)).actions
     assert actions.ReportLost(KEY, 0, "it could not be ended") in lost
+    assert actions.StopLoad(STEP, KEY) in lost
+
+
+def test_a_load_is_told_to_end_before_it_is_given_up_also_after_nobody_was_there() -> None:
+    working = {"run": run("open"), "loads": loads("running", "running")}
+    back = after(1000, LOADING, seen(at=NOW + 1000, **working))
+    assert back.actions == (actions.StopLoad(STEP, KEY),)
+    assert back.status.deadline == NOW + 1000
 
 
 def test_an_abort_stops_the_load_and_judges_what_was_done() -> None:
@@ -166,8 +183,8 @@ def test_what_was_seen_before_the_last_actions_or_of_another_step_is_not_believe
 
 def test_replicas_that_cannot_be_given_back_are_told_and_do_not_hold_the_experiment() -> None:
     results = interrupted(RACE, Status(), "aborted", NOW).results
-    status = Status(stage="report", original_replicas=5, deadline=int(NOW), results=results)
-    done = after(1, status, seen()).status
+    tried = Status(stage="report", original_replicas=5, deadline=int(NOW), results=results)
+    done = after(2, acted(tried, 0), seen(at=NOW + 2)).status
     assert (done.finished, done.restored) == (True, False)
     assert "could not be set back to 5" in done.message
 
@@ -183,3 +200,129 @@ def test_an_interruption_leaves_what_was_judged_and_calls_the_rest_unknown() -> 
 def test_a_finished_experiment_is_left_alone() -> None:
     status = interrupted(RACE, Status(), "interrupted", NOW)
     assert decide(RACE, status, World(Random(1)).observe(RACE, status), NOW) == Decision((), status)
+
+
+@pytest.mark.parametrize(
+    ("waited_for", "hold", "message"),
+    [
+        ({"queued_behind": "first"}, "Queued", "waiting for first"),
+        ({"missing_target": "Deployment bank"}, "TargetMissing", "waiting for Deployment bank"),
+        ({"queued_behind": "first", "autoscaler": "an autoscaler"}, "Queued", "waiting for first"),
+    ],
+)
+def test_an_experiment_begins_only_when_the_bank_is_there_and_free(waited_for: Any, hold: str, message: str) -> None:
+    held = decide(RACE, Status(), seen(**waited_for), NOW)
+    assert held.actions == ()
+    assert (held.status.stage, held.status.hold, held.status.message) == ("spec", hold, message)
+    assert (held.status.started_at, held.status.original_replicas, held.status.holds_target) == (None, None, False)
+    assert after(10_000, held.status, seen(**waited_for)).status == held.status
+    begun = after(10_001, held.status, seen(replicas_wanted=4)).status
+    assert (begun.stage, begun.hold, begun.original_replicas) == ("replicas", None, 4)
+    assert begun.deadline == NOW + 10_001 + READY_SECONDS
+
+
+@pytest.mark.parametrize("held", [{"queued_behind": "first"}, {"missing_target": "Deployment bank"}, {}])
+def test_an_abort_ends_what_has_not_begun_and_it_never_had_the_bank(held: Any) -> None:
+    waiting = decide(replace(RACE, suspend=not held), Status(), seen(**held), NOW).status
+    aborted = after(1, waiting, seen(**held), replace(RACE, abort=True, suspend=not held))
+    assert (aborted.actions, aborted.status.holds_target) == ((), False)
+    done = after(2, aborted.status, seen(**held), replace(RACE, abort=True)).status
+    assert (done.finished, done.restored, done.verdict) == (True, True, "Unknown")
+    assert {result.reason for result in done.results} == {"aborted"}
+
+
+def test_an_experiment_suspended_midway_lets_others_go_first_and_remembers_the_replicas_of_after_them() -> None:
+    midway = Status(stage="replicas", step=1, original_replicas=5, deadline=int(NOW) + 9, results=(JUDGED,))
+    given_back = decide(replace(RACE, suspend=True), midway, seen(step=1, replicas_wanted=5), NOW).status
+    assert (given_back.stage, given_back.hold, given_back.holds_target) == ("spec", "Suspended", False)
+    behind = after(1, given_back, seen(step=1, queued_behind="second")).status
+    assert (behind.stage, behind.hold) == ("spec", "Queued")
+    resumed = after(2, behind, seen(step=1, replicas_wanted=7)).status
+    assert (resumed.stage, resumed.step, resumed.original_replicas, resumed.restored) == ("replicas", 1, 7, None)
+    assert resumed.results == (JUDGED,)
+
+
+def test_a_target_that_goes_midway_is_waited_for_and_the_step_has_its_whole_time_afterwards() -> None:
+    scaling = Status(stage="replicas", original_replicas=5, deadline=int(NOW) + 9)
+    gone = seen(replicas_wanted=None, missing_target="Deployment bank")
+    held = after(1000, scaling, gone).status
+    assert (held.stage, held.hold, held.holds_target) == ("replicas", "TargetMissing", True)
+    back = after(1001, held, seen(at=NOW + 1001, replicas_wanted=2))
+    assert back.actions == (actions.Scale(3),)
+    assert (back.status.hold, back.status.original_replicas) == (None, 5)
+
+
+def test_a_target_that_is_gone_in_the_end_needs_nothing_given_back() -> None:
+    gone = seen(replicas_wanted=None, missing_target="Deployment bank")
+    done = after(1, GIVING_BACK, gone).status
+    assert (done.finished, done.restored) == (True, True)
+
+
+def test_where_something_else_scales_the_bank_an_experiment_does_not_begin() -> None:
+    refused = decide(RACE, Status(), seen(autoscaler="HorizontalPodAutoscaler bank"), NOW)
+    assert (refused.actions, refused.status.stage, refused.status.holds_target) == ((), "report", False)
+    assert (
+        refused.status.conflict
+        == "HorizontalPodAutoscaler bank scales the bank as well: remove it while experiments run"
+    )
+    assert refused.status.started_at == NOW
+    assert {result.reason for result in refused.status.results} == {refused.status.conflict}
+
+
+def test_an_autoscaler_that_comes_in_mid_load_ends_the_experiment_and_the_replicas_go_back() -> None:
+    sending = {"run": run("open"), "loads": loads("running", "running"), "autoscaler": "HorizontalPodAutoscaler bank"}
+    loading = LOADING.model_copy(update={"original_replicas": 5})
+    ended = decide(RACE, loading, seen(**sending), NOW).status
+    assert (ended.stage, ended.conflict is None) == ("report", False)
+    left = after(1, ended, seen(**sending))
+    assert left.actions == (actions.StopLoad(STEP, KEY), actions.Restore(5))
+
+
+def test_a_generator_that_cannot_start_yet_says_why() -> None:
+    pending = (Load("running", "0/1 nodes are available: Insufficient cpu"), Load("running"))
+    waiting = decide(RACE, LOADING, seen(run=run(), loads=pending), NOW).status
+    assert waiting.message == "generator 0: 0/1 nodes are available: Insufficient cpu"
+
+
+def test_a_generator_whose_history_was_given_up_is_ended_before_the_experiment_goes_on() -> None:
+    known = {0: HistoryState(state="complete"), 1: HistoryState(state="lost", reason="it could not be ended")}
+    working = seen(run=run("open", histories=known), loads=loads("succeeded", "running"))
+    stopping = decide(RACE, LOADING, working, NOW)
+    assert stopping.actions == (actions.StopLoad(STEP, KEY),)
+    ended = seen(at=NOW + 1, run=run("open", histories=known), loads=loads("succeeded", "succeeded"))
+    assert after(1, stopping.status, ended).status.stage == "ledger"
+    tried = stopping.status.model_copy(update={"deadline": int(NOW) - 2 * STOP_SECONDS})
+    assert after(2, tried, replace(working, at=NOW + 2)).status.stage == "ledger"
+
+
+@pytest.mark.parametrize(
+    ("status", "observed", "action"),
+    [
+        (Status(stage="replicas", deadline=int(NOW)), {"replicas_wanted": 1}, actions.Scale(3)),
+        (Status(stage="ledger", deadline=int(NOW)), {"run": run("open")}, actions.CloseRun(KEY)),
+        (GIVING_BACK, {}, actions.Restore(5)),
+    ],
+)
+def test_an_operator_that_was_away_tries_again_and_gives_up_only_after_trying(
+    status: Status, observed: Any, action: actions.Action
+) -> None:
+    back = after(70, acted(status, 0), seen(at=NOW + 70, **observed))
+    assert back.actions == (action,)
+    still = acted(back.status, 130)
+    assert after(131, still, seen(at=NOW + 131, **observed)).actions == ()
+
+
+@pytest.mark.parametrize("back_seconds", [0.5, 60, 100_000_000])
+def test_a_clock_that_is_set_back_costs_one_look(back_seconds: float) -> None:
+    later = NOW + back_seconds
+    of_later: dict[str, int] = {"missing_since": int(later) + 1, "silent_since": int(later) + 1}
+    status = LOADING.model_copy(
+        update=of_later | {"acted_at_milliseconds": int(later * 1000), "deadline": int(later) + 10_000}
+    )
+    gone = {"run": run("open"), "loads": loads("absent", "absent")}
+    corrected = decide(RACE, status, seen(**gone), NOW)
+    assert corrected.actions == ()
+    assert corrected.status.deadline < NOW + 200
+    first = decide(RACE, corrected.status, seen(at=NOW + 0.1, **gone), NOW + 0.1).status
+    assert first.message == "waiting for the histories"
+    assert len(after(GRACE_SECONDS + 3, first, seen(at=NOW + 8, **gone)).actions) == 2
