@@ -78,7 +78,7 @@ class Run(models.Model):
 
 
 class Generator(models.Model):
-    """One load generator of a run: registered at the gate, and what became of its history."""
+    """One load generator of a run: registered at the gate, by which process, and what became of its history."""
 
     class History(models.TextChoices):
         """Where its history stands."""
@@ -90,6 +90,7 @@ class Generator(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="generator_set")
     index = models.PositiveIntegerField()
     registered = models.BooleanField(default=False)
+    process = models.CharField(max_length=64, default="")
     history = models.CharField(max_length=10, choices=History, default=History.PENDING)
     reason = models.TextField(default="")
     start_skew_microseconds = models.BigIntegerField(null=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -48,6 +49,8 @@ class Auditor:
     def __init__(self, url: str, run: str, token: str) -> None:
         self._url = url
         self._run = f"/api/runs/{quote(run, safe='')}"
+        # A Pod that takes another one's place has the same index, and must not send what that one has sent.
+        self._process = uuid.uuid4().hex
         # The auditor is reached directly: a proxy of the environment is meant for the world outside.
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -91,7 +94,7 @@ class Auditor:
     async def ask_gate(self, generator: int) -> tuple[httpx.Response, Stopwatch]:
         """Register at the gate, or ask again; 409 is an answer like any other."""
         stopwatch = Stopwatch()
-        path = f"{self._run}/gate/{generator}"
+        path = f"{self._run}/gate/{generator}?process={self._process}"
         answer = await self._call("POST", path, allowed=409, extensions={"trace": stopwatch.trace})
         return answer, stopwatch
 

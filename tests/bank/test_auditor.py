@@ -9,10 +9,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from racelab_bank.auditor import gate
-from racelab_bank.entries import now_microseconds
+from bank.auditor_api import BODY, Api
 from racelab_bank.ledger import Bank
-from racelab_bank.models import Account, Generator, Operation, Run
+from racelab_bank.models import Account, Operation, Run
 from racelab_bank.scenarios import scenarios
 from racelab_bank.strategies import strategies
 
@@ -20,37 +19,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),
     pytest.mark.urls("racelab_bank.auditor.urls"),
 ]
-
-BODY = {
-    "scenario": "deposit",
-    "strategy": "atomic_only",
-    "isolation": "read-committed",
-    "accounts": 2,
-    "opening_cents": 1000,
-    "minimum_cents": 0,
-    "generators": 2,
-    "labels": {"experiment": "test"},
-}
-
-
-class Api:
-    """The API with its token."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def put(self, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        data = body if isinstance(body, bytes) else json.dumps(body)
-        return self._client.put(f"/api/{path}", data, content_type=content_type, headers=self._token)
-
-    def post(self, path: str, body: Any = None) -> Any:
-        data = json.dumps(body) if body is not None else ""
-        return self._client.post(f"/api/{path}", data, content_type="application/json", headers=self._token)
-
-    def get(self, path: str) -> Any:
-        return self._client.get(f"/api/{path}", headers=self._token)
-
-    _token = {"Authorization": "Bearer test-token"}  # noqa: RUF012
 
 
 @pytest.fixture
@@ -132,45 +100,6 @@ def test_a_run_that_does_not_exist_is_404(api: Api) -> None:
     for response in (api.get("runs/none"), api.get("runs/none/audit"), api.post("runs/none/close")):
         assert response.status_code == 404
         assert "none" in response.json()["detail"]
-
-
-def test_the_gate_opens_once_when_all_generators_are_there(api: Api) -> None:
-    api.put("runs/a", BODY)
-    before = now_microseconds()
-    waiting = api.post("runs/a/gate/0").json()
-    assert (waiting["state"], waiting["start_at_microseconds"]) == ("waiting", None)
-    assert before <= waiting["received_at_microseconds"] <= waiting["sent_at_microseconds"] <= now_microseconds()
-    opened = api.post("runs/a/gate/1").json()
-    assert opened["state"] == "open"
-    assert opened["start_at_microseconds"] > opened["sent_at_microseconds"]
-    assert api.post("runs/a/gate/0").json()["start_at_microseconds"] == opened["start_at_microseconds"]
-    assert api.get("runs/a").json()["gate"]["registered"] == [0, 1]
-
-
-def test_a_generator_that_nobody_expects_is_turned_away(api: Api) -> None:
-    api.put("runs/a", BODY)
-    assert api.post("runs/a/gate/2").status_code == 409
-
-
-def test_a_generator_that_comes_after_the_gate_opened_is_turned_away(api: Api) -> None:
-    api.put("runs/a", BODY)
-    for index in range(2):
-        api.post(f"runs/a/gate/{index}")
-    Generator.objects.filter(index=1).update(registered=False)
-    response = api.post("runs/a/gate/1")
-    assert response.status_code == 409
-    assert "late" in response.json()["detail"]
-
-
-def test_the_gate_fails_when_a_generator_never_comes(api: Api) -> None:
-    api.put("runs/a", BODY)
-    api.post("runs/a/gate/0")
-    long_ago = now_microseconds() - gate.PATIENCE_MICROSECONDS - 1
-    Run.objects.filter(key="a").update(gate_since_microseconds=long_ago)
-    failed = api.post("runs/a/gate/0").json()
-    assert failed["state"] == "failed"
-    assert "had not come: 1" in failed["reason"]
-    assert api.post("runs/a/gate/1").status_code == 409
 
 
 def test_a_history_is_stored_whole_and_storing_it_again_changes_nothing(api: Api) -> None:

@@ -126,10 +126,15 @@ def describe_run(request: HttpRequest, key: Key) -> dict[str, Any]:
 
 
 @api.post("/runs/{key}/gate/{generator}", response={200: GateAnswer, **PROBLEMS})
-def pass_gate(request: HttpRequest, key: Key, generator: Index) -> dict[str, Any]:
-    """Register a generator at the gate; repeated, ask how the gate stands."""
+def pass_gate(
+    request: HttpRequest, key: Key, generator: Index, process: Annotated[str, Query(max_length=64)] = ""
+) -> dict[str, Any]:
+    """Register a generator at the gate; repeated, ask how the gate stands.
+
+    Once it is open, only the process that was registered may pass as this generator.
+    """
     received_at = now_microseconds()
-    run = gate.register(_found(key), generator)
+    run = gate.register(_found(key), generator, process)
     return {
         "state": run.gate,
         "reason": run.gate_reason or None,

@@ -17,22 +17,24 @@ START_AFTER_MICROSECONDS = 250_000
 PATIENCE_MICROSECONDS = 60_000_000
 
 
-def register(run: Run, index: int) -> Run:
+def register(run: Run, index: int, process: str = "") -> Run:
     """Register generator `index` of the run and return the run as it is then; repeat it to ask how the gate stands.
 
-    Raises `Contradiction` for a generator that is not expected or comes too late.
+    `process` tells apart who asks. While the gate waits, a second process of the same index takes the first one's place,
+    which may have died; once it has opened, only the one that was registered then may pass: no request is sent twice.
+    Raises `Contradiction` for a generator that is not expected, comes too late, or is another process's.
     """
     if index >= run.generators:
         raise Contradiction(f"generator: given {index}, allowed 0 to {run.generators - 1}")
-    registered = Generator.objects.get(run=run, index=index).registered
-    if registered and (run.gate != Run.Gate.WAITING or not _expired(run)):
+    known = Generator.objects.get(run=run, index=index)
+    if known.registered and known.process == process and (run.gate != Run.Gate.WAITING or not _expired(run)):
         return run
     with transaction.atomic():
         run = Run.objects.select_for_update().get(pk=run.pk)
-        return _turn(run, Generator.objects.get(run=run, index=index))
+        return _turn(run, Generator.objects.get(run=run, index=index), process)
 
 
-def _turn(run: Run, generator: Generator) -> Run:
+def _turn(run: Run, generator: Generator, process: str) -> Run:
     """Do what is due, under the run's row lock."""
     if run.gate == Run.Gate.WAITING and _expired(run):
         _fail(run)
@@ -40,8 +42,15 @@ def _turn(run: Run, generator: Generator) -> Run:
         if run.gate != Run.Gate.WAITING:
             raise Contradiction(f"the gate of run {run.key} is {run.gate} already: generator {generator.index} is late")
         generator.registered = True
-        generator.save(update_fields=["registered"])
+        generator.process = process
+        generator.save(update_fields=["registered", "process"])
         _maybe_open(run)
+    elif generator.process != process:
+        if run.gate != Run.Gate.WAITING:
+            message = f"the gate of run {run.key} was passed by another process as generator {generator.index}"
+            raise Contradiction(f"{message}: nothing is sent twice")
+        generator.process = process
+        generator.save(update_fields=["process"])
     return run
 
 

@@ -1,4 +1,4 @@
-"""Accounts are not opened in a closed run; the playground gets an item and a discount code. Last of all migrations."""
+"""Accounts are not opened in a closed run; the playground gets an item and a discount code."""
 
 from typing import Any
 

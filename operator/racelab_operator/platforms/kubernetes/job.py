@@ -37,7 +37,7 @@ def load_job(experiment: Experiment, step: Step, key: str, settings: Settings) -
             "completionMode": "Indexed",
             "completions": generators,
             "parallelism": generators,
-            # A generator's requests are never sent again: a second one would find the gate closed.
+            # A generator's requests are never sent again: another Pod of its index is turned away by the gate.
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             "activeDeadlineSeconds": _deadline_seconds(step),
