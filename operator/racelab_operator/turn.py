@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from racelab_operator.actions import Action, StopLoad
+from racelab_operator.actions import Action, CloseRun, StopLoad
 from racelab_operator.status import Hold, Stage, Status, StepResult
 from racelab_operator.steps import run_key
 
@@ -128,11 +128,21 @@ class Turn:
 
     def unknown(self, reason: str) -> Decision:
         """Conclude the step without an audit."""
-        return self.conclude(StepResult(step=self.status.step, verdict="Unknown", outcome="Unknown", reason=reason))
+        result = StepResult(step=self.status.step, verdict="Unknown", outcome="Unknown", reason=reason)
+        return self._leaving_no_open_run(self.conclude(result))
 
     def give_up(self, reason: str) -> Decision:
         """End the experiment: every step without a result is Unknown, for this reason."""
-        return self.enter("report", RESTORE_SECONDS, results=filled(self.experiment, self.status, reason))
+        ended = self.enter("report", RESTORE_SECONDS, results=filled(self.experiment, self.status, reason))
+        return self._leaving_no_open_run(ended)
+
+    def _leaving_no_open_run(self, decision: Decision) -> Decision:
+        """Close the run of a step that is left without an audit; nothing hangs on whether that succeeds."""
+        run = self.observed.run
+        tried = self.status.stage == "ledger" or decision.actions
+        if run is None or run.state == "closed" or tried:
+            return decision
+        return Decision((CloseRun(self.key),), decision.status)
 
     def missing(self, what: str, then: str) -> Decision:
         """Wait a little for something that must be there; then conclude the step as Unknown."""

@@ -165,6 +165,12 @@ def test_a_silent_auditor_is_waited_for_and_then_ends_the_experiment() -> None:
     assert after(AUDITOR_SECONDS + 3, ended, observed).actions == (actions.StopLoad(STEP, KEY),)
 
 
+def test_a_step_that_is_given_up_leaves_no_open_run() -> None:
+    given_up = decide(RACE, LOADING, seen(run=run("open"), failure="postgresql died"), NOW)
+    assert given_up.actions == (actions.CloseRun(KEY),)
+    assert decide(RACE, LOADING, seen(failure="postgresql died"), NOW).actions == ()
+
+
 def test_a_run_that_disappears_makes_its_step_unknown_and_is_not_opened_again() -> None:
     observed = seen(run=None, loads=loads("succeeded", "succeeded"))
     first = decide(RACE, LOADING, observed, NOW)
