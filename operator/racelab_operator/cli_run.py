@@ -15,6 +15,7 @@ import click
 
 from racelab_operator.auditor import Auditor
 from racelab_operator.cli_options import examples, lab_options
+from racelab_operator.cli_platform import KUBERNETES, platform_options, refuse_flags_of_others
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.interruption import Interruption, interruptible
 from racelab_operator.keeping import address_lines, closing_surely, stay_up
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from racelab_operator.spec import RaceExperiment
+
 _UID_ALPHABET = string.ascii_lowercase + string.digits
 _STDOUT = "-"
 
@@ -48,28 +51,43 @@ _files = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
         "racelab run --json report.json mine.yaml others.yaml",
         "racelab run --json - --quiet mine.yaml | jq .verdict",
         "racelab run --keep mine.yaml       then, elsewhere: racelab status; racelab drift --run KEY",
+        "racelab run --platform kubernetes --namespace lab mine.yaml",
     )
 )
 @_files
 @click.option("--json", "json_out", metavar="OUT", help="Write the report to this file as JSON; - is standard output.")
 @click.option("--keep", is_flag=True, help="Keep the lab up afterwards, until Ctrl-C or `racelab down`.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors: the exit code and --json tell the rest.")
+@platform_options
 @lab_options
-def run(files: tuple[Path, ...], json_out: str | None, *, keep: bool, quiet: bool, **lab_flags: Any) -> int:
-    """Perform experiments on this machine and judge each step.
+def run(files: tuple[Path, ...], json_out: str | None, *, keep: bool, quiet: bool, **flags: Any) -> int:
+    """Perform experiments, on this machine or on a cluster, and judge each step.
 
-    A lab is started for it: PostgreSQL, an HTTP/2 edge, the auditor and as many replicas of the bank as the steps ask
-    for. It ends with the command, also on Ctrl-C; a second Ctrl-C ends it at once.
+    On this machine a lab is started for it: PostgreSQL, an HTTP/2 edge, the auditor and as many replicas of the bank
+    as the steps ask for. It ends with the command, also on Ctrl-C; a second Ctrl-C ends it at once.
+
+    On a cluster the chart's operator performs them: they are made as objects, all at once, and followed. One of the
+    same name that has ended is deleted first. Ctrl-C asks whether to abort them; without a terminal they are aborted.
 
     Exit codes: 0 all steps Confirmed; 1 one Refuted, or NotReproduced; 2 a wrong file or flag, nothing was started;
     3 a step is Unknown, or the lab could not do its work.
     """
-    experiments = _experiments(files)
+    refuse_flags_of_others(click.get_current_context())
+    platform, namespace, context = (flags.pop(name) for name in ("platform", "namespace", "context"))
+    races = read_experiments(files)
+    experiments = [] if platform == KUBERNETES else _experiments(races)
     _check_output(json_out)
     out = console(sys.stderr if json_out == _STDOUT else sys.stdout)
     err = console(sys.stderr)
+    if platform == KUBERNETES:
+        from racelab_operator.cli_cluster_run import Wanted, run_on_cluster  # noqa: PLC0415  `--help` should not wait
+
+        reports, code = run_on_cluster(races, Wanted(namespace, context, quiet), out, err)
+        if json_out is not None:
+            _write(json_out, reports_as_json(reports))
+        return code
     with interruptible():
-        lab = LocalLab(**_lab_arguments(lab_flags), purpose=f"racelab run {' '.join(map(str, files))}")
+        lab = LocalLab(**_lab_arguments(flags), purpose=f"racelab run {' '.join(map(str, files))}")
         with closing_surely(lab):
             session = _Session(lab, experiments, out, err, quiet=quiet)
             performances = session.perform()
@@ -93,9 +111,8 @@ def validate(files: tuple[Path, ...]) -> None:
         click.echo(f"{race.metadata.name}: {len(steps)} step{'s' * (len(steps) > 1)}")
 
 
-def _experiments(files: Sequence[Path]) -> list[Experiment]:
-    """Read the files; each performance gets a uid of its own, so its runs are told apart from earlier ones."""
-    races = read_experiments(files)
+def _experiments(races: Sequence[RaceExperiment]) -> list[Experiment]:
+    """Expand the files; each performance gets a uid of its own, so its runs are told apart from earlier ones."""
     for race in races:
         if race.spec.suspend:
             name = race.metadata.name

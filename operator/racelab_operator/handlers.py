@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INTERVAL_SECONDS: Final = 0.25
 BEAT_SECONDS: Final = 1
 RETRY_SECONDS: Final = 1
+TURN_SECONDS: Final = 0.1
 WORKERS: Final = 16
 WATCH_SECONDS: Final = 60
 REQUEST_SECONDS: Final = 10
@@ -84,6 +85,9 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.connect_timeout = REQUEST_SECONDS
     settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 2, 2)
     settings.queueing.error_delays = (1, 1, 2, 2, 5)
+    # A deletion that meets a turn under way waits for its end: by default it would look again after a minute.
+    settings.background.instant_exit_timeout = TURN_SECONDS
+    settings.background.cancellation_polling = RETRY_SECONDS
 
 
 async def _beat(health: Health) -> None:

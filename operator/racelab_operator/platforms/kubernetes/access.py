@@ -53,14 +53,15 @@ def access(context: str | None) -> Access:
     configuration.retries = False
     try:
         merger = kube_config.KubeConfigMerger(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)  # type: ignore[no-untyped-call]
+        known = [] if merger.config is None else [str(one["name"]) for one in merger.config["contexts"]]
     except (config.ConfigException, OSError, yaml.YAMLError, *_WRONG_SHAPE) as error:
         where = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
         raise RacelabError(f"{where}: is no kubeconfig: {' '.join(str(error).split())}") from None
     if merger.config is None:
         return _of_pod(configuration, context)
-    known = sorted(one["name"] for one in merger.config.value.get("contexts") or ())
     if context is not None and context not in known:
-        raise WrongUseError(f"--context: given {context}, allowed {', '.join(known) or 'none: there is no context'}")
+        allowed = ", ".join(sorted(known)) or "none: the kubeconfig has no contexts"
+        raise WrongUseError(f"--context: given {context}, allowed {allowed}")
     try:
         loader = kube_config.KubeConfigLoader(  # type: ignore[no-untyped-call]
             merger.config, context, config_base_path=None, config_persister=merger.save_changes

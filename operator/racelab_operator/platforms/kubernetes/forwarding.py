@@ -7,6 +7,7 @@ so the bytes are carried here, over the library's WebSocket.
 from __future__ import annotations
 
 import contextlib
+import json
 import select
 import socket
 import ssl
@@ -106,7 +107,7 @@ class _Remote:
         try:
             self._channels: Any = stream(call, pod, namespace, ports=str(port), binary=True, _preload_content=False)
         except client.ApiException as error:
-            raise ForwardingError(f"the API server does not forward to Pod {pod}: {error.reason}") from None
+            raise ForwardingError(f"the API server does not forward to Pod {pod}: {_words(error)}") from None
         self.socket: socket.socket = self._channels.sock.sock
         self._to_skip = {_DATA: _PREFIX_BYTES, _ERROR: _PREFIX_BYTES}
 
@@ -141,6 +142,15 @@ class _Remote:
         skipped = min(self._to_skip[channel], len(data))
         self._to_skip[channel] -= skipped
         return data[skipped:]
+
+
+def _words(error: client.ApiException) -> str:
+    """Give the API server's own words: the library puts the whole answer into one line, the body last."""
+    told = str(error.reason).rpartition("-+-+- ")[2]
+    try:
+        return str(json.loads(told)["message"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(told.split())
 
 
 def _exchange(connection: socket.socket, remote: _Remote) -> None:
