@@ -11,7 +11,8 @@ from kopf._core.engines.peering import Identity
 from racelab_operator.auditor import Auditor
 from racelab_operator.errors import WrongUseError
 from racelab_operator.handlers import registry
-from racelab_operator.platforms.kubernetes.cluster import Cluster, connect
+from racelab_operator.platforms.kubernetes.access import access
+from racelab_operator.platforms.kubernetes.cluster import Cluster
 from racelab_operator.platforms.kubernetes.edge import EdgeProbe
 from racelab_operator.platforms.kubernetes.health import Health
 from racelab_operator.platforms.kubernetes.platform import KubernetesPlatform
@@ -36,7 +37,7 @@ def operate(namespace: str, settings_file: Path, token: str, bind: str) -> None:
     """
     settings = read_settings(settings_file)
     ca_file = _ca_file(settings.ca_file)
-    cluster = Cluster(connect(), namespace)
+    cluster = Cluster(access(None).connect(), namespace)
 
     def platform() -> KubernetesPlatform:
         auditor = Auditor(settings.auditor_url, token, timeout_seconds=AUDITOR_TIMEOUT_SECONDS)

@@ -71,10 +71,11 @@ def release(namespace: str, seconds: int) -> None:
 
     Unfinished experiments are aborted; what the operator has not ended in time is let go as it is. Exit code 0.
     """
-    from racelab_operator.platforms.kubernetes.cluster import Cluster, connect  # noqa: PLC0415  `--help` should not wait
+    from racelab_operator.platforms.kubernetes.access import access  # noqa: PLC0415  `--help` should not wait
+    from racelab_operator.platforms.kubernetes.cluster import Cluster  # noqa: PLC0415  nor for this
     from racelab_operator.platforms.kubernetes.releasing import release as release_all  # noqa: PLC0415  nor for this
 
-    release_all(Cluster(connect(), namespace), seconds, click.echo)
+    release_all(Cluster(access(None).connect(), namespace), seconds, click.echo)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -310,12 +310,17 @@ def _report(turn: Turn) -> Decision:
     original = status.original_replicas
     restored = original is None or observed.replicas_wanted == original or observed.missing_target is not None
     left: dict[str, Action] = {}
-    if turn.running:
+    # A generator of a step that was audited has told its history, and ends by itself.
+    audited = bool(status.results) and status.results[-1].outcome != "Unknown"
+    ending = turn.running and audited and turn.now <= status.deadline - RESTORE_SECONDS + GRACE_SECONDS
+    if turn.running and not ending:
         left["stopping the load"] = StopLoad(turn.step, turn.key)
     if original is not None and not restored:
         left[f"giving back {original} replicas"] = Restore(original)
     if left and (tried := turn.tried(", ".join(left), RESTORE_SECONDS, *left.values())):
         return tried
+    if ending:
+        return turn.wait("waiting for the load to end")
     verdict = overall(result.verdict for result in status.results)
     message = f"the experiment is {verdict}"
     if not restored:

@@ -15,7 +15,7 @@ from racelab_operator.observed import Gate, HistoryState, Load, LoadPhase, Obser
 from racelab_operator.reconcile import AUDITOR_SECONDS, decide, interrupted
 from racelab_operator.status import Status, StepResult
 from racelab_operator.steps import Experiment, run_key
-from racelab_operator.turn import GRACE_SECONDS, READY_SECONDS, STOP_SECONDS, Decision
+from racelab_operator.turn import GRACE_SECONDS, READY_SECONDS, RESTORE_SECONDS, STOP_SECONDS, Decision
 
 NOW = 1_790_000_000.0
 RACE = experiment(replicas=[3, 1], load={"requests": 100, "generators": 2})
@@ -201,6 +201,16 @@ def test_an_interruption_leaves_what_was_judged_and_calls_the_rest_unknown() -> 
     assert [result.verdict for result in status.results] == ["Refuted", "Unknown"]
     assert status.finished
     assert status.verdict == "Refuted"
+
+
+def test_a_generator_that_told_its_history_may_end_by_itself_before_it_is_told_to() -> None:
+    judged = interrupted(RACE, Status(), "x", NOW).results[0].model_copy(update={"outcome": "Consistent"})
+    status = Status(stage="report", results=(judged,), deadline=int(NOW) + RESTORE_SECONDS)
+    waiting = decide(RACE, status, seen(loads=loads("running", "succeeded")), NOW + 1)
+    assert (waiting.actions, waiting.status.finished) == ((), False)
+    assert decide(RACE, status, seen(loads=loads("succeeded", "succeeded")), NOW + 1).status.finished
+    late = after(GRACE_SECONDS + 2, status, seen(loads=loads("running", "succeeded")))
+    assert late.actions == (actions.StopLoad(STEP, KEY),)
 
 
 def test_a_finished_experiment_is_left_alone() -> None:

@@ -6,10 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
-from kubernetes import client, config
+from kubernetes import client
 
-from racelab_operator.errors import RacelabError
-from racelab_operator.platforms.kubernetes.certificates import tolerant_client
 from racelab_operator.platforms.kubernetes.errors import (
     ChangedError,
     ClusterRefusedError,
@@ -29,26 +27,6 @@ TIMEOUT_SECONDS: Final = (3, 10)  # to connect, to read
 _CHANGED: Final = 409
 _GONE: Final = 404
 _INVALID: Final = frozenset({400, 422})
-
-
-def connect() -> client.ApiClient:
-    """Connect as the Pod's service account, or else as the current kubeconfig says.
-
-    Raises:
-        RacelabError: there is neither.
-
-    """
-    configuration = client.Configuration()
-    configuration.retries = False
-    try:
-        try:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError) as error:
-        message = "set KUBECONFIG, or run it in a Pod with a service account"
-        raise RacelabError(f"no cluster is known here: {str(error).rstrip('.')}: {message}") from None
-    return tolerant_client(configuration)
 
 
 class Cluster:
