@@ -20,8 +20,9 @@ PATIENCE_MICROSECONDS = 60_000_000
 def register(run: Run, index: int, process: str = "") -> Run:
     """Register generator `index` of the run and return the run as it is then; repeat it to ask how the gate stands.
 
-    `process` tells apart who asks. While the gate waits, a second process of the same index takes the first one's place,
-    which may have died; once it has opened, only the one that was registered then may pass: no request is sent twice.
+    `process` tells apart who asks. While the gate waits, a second process of the same index takes the place of the
+    first one, which may have died; once it has opened, only the one that was registered then may pass: no request is
+    sent twice.
     Raises `Contradiction` for a generator that is not expected, comes too late, or is another process's.
     """
     if index >= run.generators:
