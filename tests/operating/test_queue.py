@@ -21,8 +21,8 @@ def test_alone_it_is_everybodys_turn() -> None:
 def test_the_older_one_comes_first_and_the_name_decides_where_both_are_as_old() -> None:
     races = [race("a", created="2026-01-02T00:00:00Z"), race("b", created="2026-01-01T00:00:00Z")]
     assert behind("b", races) is None
-    assert behind("a", races) == "b, which is older"
-    assert behind("b", [race("a"), race("b")]) == "a, which is older"
+    assert behind("a", races) == "b, which comes first"
+    assert behind("b", [race("a"), race("b")]) == "a, which comes first"
 
 
 def test_whoever_has_the_bank_keeps_it_even_from_an_older_one() -> None:

@@ -185,13 +185,13 @@ def test_the_first_of_two_experiments_has_the_bank_and_the_second_one_looks_less
     def queued(experiment: Experiment, status: Status) -> Observed:
         looks.append(lab.platform.now)
         seen = observe(experiment, status)
-        return Observed(seen.at, seen.step, replicas_wanted=2, queued_behind="other, which is older")
+        return Observed(seen.at, seen.step, replicas_wanted=2, queued_behind="other, which comes first")
 
     lab.platform.observe = queued  # type: ignore[method-assign]
     lab.turn()
     lab.turn()
     assert len(looks) == 1
-    assert (lab.status["stage"], lab.status["message"]) == ("Queued", "waiting for other, which is older")
+    assert (lab.status["stage"], lab.status["message"]) == ("Queued", "waiting for other, which comes first")
 
 
 def test_a_deletion_gives_everything_back_and_waits_for_a_turn_that_is_under_way() -> None:

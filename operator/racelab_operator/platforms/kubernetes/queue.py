@@ -24,7 +24,7 @@ def behind(name: str, races: Iterable[Race]) -> str | None:
     first = min(candidates, key=_age, default=None)
     if first is None or _name(first) == name or all(_name(race) != name for race in candidates):
         return None
-    return f"{_name(first)}, which is older"
+    return f"{_name(first)}, which comes first"
 
 
 def _has_the_bank(race: Race) -> bool:
