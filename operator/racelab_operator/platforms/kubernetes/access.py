@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,11 +53,10 @@ def access(context: str | None) -> Access:
     configuration = client.Configuration()
     configuration.retries = False
     try:
-        merger = kube_config.KubeConfigMerger(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)  # type: ignore[no-untyped-call]
+        merger = kube_config.KubeConfigMerger(_location())  # type: ignore[no-untyped-call]
         known = [] if merger.config is None else [str(one["name"]) for one in merger.config["contexts"]]
     except (config.ConfigException, OSError, yaml.YAMLError, *_WRONG_SHAPE) as error:
-        where = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
-        raise RacelabError(f"{where}: is no kubeconfig: {' '.join(str(error).split())}") from None
+        raise RacelabError(f"{_location()}: is no kubeconfig: {' '.join(str(error).split())}") from None
     if merger.config is None:
         return _of_pod(configuration, context)
     if context is not None and context not in known:
@@ -71,6 +71,11 @@ def access(context: str | None) -> Access:
     except (config.ConfigException, OSError, *_WRONG_SHAPE) as error:
         raise RacelabError(f"the kubeconfig is of no use: {error}: name a context with --context") from None
     return Access(configuration, namespace or DEFAULT_NAMESPACE)
+
+
+def _location() -> str:
+    """Name the kubeconfigs, as kubectl does; the library looks at the environment only when it is imported."""
+    return os.environ.get("KUBECONFIG") or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
 
 
 def _of_pod(configuration: client.Configuration, context: str | None) -> Access:
