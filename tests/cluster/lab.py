@@ -167,7 +167,8 @@ class Lab:
     def confirms(self, name: str, seconds: float = FINISH_SECONDS) -> Object:
         """Wait until an experiment has ended, with every step Confirmed; its status."""
         status = self.ends(name, seconds)
-        assert [step["reason"] for step in status["steps"] if step["verdict"] != "Confirmed"] == []
+        others = [step["reason"] for step in status["steps"] if step["verdict"] != "Confirmed"]
+        assert not others, others
         assert status["verdict"] == "Confirmed", status["message"]
         return status
 
@@ -213,6 +214,7 @@ class Lab:
 
     def run_key(self, name: str, step: int = 0) -> str:
         """Name the run of a step."""
+        self.watching.wait(f"{name} to be seen", lambda: self.race(name))
         return f"{name}-{self.race(name)['metadata']['uid'][:5]}-{step}"
 
     # The auditor
