@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 2.0
+# One that has answered before is starting again. The gate waits for a minute.
+PATIENCE_SECONDS = 45.0
 CALL_TIMEOUT_SECONDS = 10.0
 UPLOAD_TIMEOUT_SECONDS = 60.0
 # What a proxy in front says while the auditor starts again.
@@ -44,13 +48,18 @@ class Stopwatch:
 
 
 class Auditor:
-    """The auditor of one run. Its calls raise AuditorError; connection errors are tried again a few times."""
+    """The auditor of one run. Its calls raise AuditorError; connection errors are tried again a few times.
+
+    `patient`: whether an auditor that has answered before, and does not any more, is waited for.
+    """
 
     def __init__(self, url: str, run: str, token: str) -> None:
         self._url = url
         self._run = f"/api/runs/{quote(run, safe='')}"
         # A Pod that takes another one's place has the same index, and must not send what that one has sent.
         self._process = uuid.uuid4().hex
+        self._answered = False
+        self.patient = True
         # The auditor is reached directly: a proxy of the environment is meant for the world outside.
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -108,8 +117,9 @@ class Auditor:
         self, method: str, path: str, *, allowed: int = 200, content: Callable[[], Any] | None = None, **options: Any
     ) -> httpx.Response:
         """Call the auditor; `content` is called anew for every attempt."""
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS
+        began = perf_counter_ns()
+        for attempt in itertools.count(1):
+            last = self._is_last(attempt, began)
             try:
                 body = content() if content is not None else None
                 answer = await self._client.request(method, path, content=body, **options)
@@ -119,11 +129,19 @@ class Auditor:
                     raise AuditorError(f"the auditor at {self._url} cannot be reached: {reason}") from error
             else:
                 if answer.is_success or answer.status_code == allowed:
+                    self._answered = True
                     return answer
                 if last or answer.status_code not in PASSING_STATUSES:
                     raise AuditorError(_refusal(method, answer))
-            await asyncio.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+            await asyncio.sleep(min(PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS))
         raise AssertionError("the last attempt returns or raises")
+
+    def _is_last(self, attempt: int, began_ns: int) -> bool:
+        """Whether no attempt follows this one."""
+        if attempt < ATTEMPTS:
+            return False
+        waited_seconds = (perf_counter_ns() - began_ns) / 1e9
+        return not (self.patient and self._answered) or waited_seconds > PATIENCE_SECONDS
 
 
 def _refusal(method: str, answer: httpx.Response) -> str:

@@ -78,6 +78,7 @@ class Run:
         self._preparing: asyncio.Task[Ready] | None = None
         self._engine: Engine | None = None
         self._abandoned = self._loop.create_future()
+        self._auditor: Auditor | None = None
         self._stopped = False
 
     async def perform(self) -> Report:
@@ -91,6 +92,7 @@ class Run:
             auditor = None
             if self._options.auditor is not None:
                 auditor = await stack.enter_async_context(Auditor(*self._options.auditor))
+                self._auditor = auditor
             stack.push_async_callback(self._close_engine)
             self._preparing = self._loop.create_task(self._prepare(auditor))
             try:
@@ -177,6 +179,8 @@ class Run:
 
     def _stop(self) -> None:
         """Take SIGTERM or SIGINT: the first stops sending, the second stops waiting for answers."""
+        if self._auditor is not None:
+            self._auditor.patient = False
         if self._preparing is not None and not self._preparing.done():
             self._stopped = True
             self._preparing.cancel()

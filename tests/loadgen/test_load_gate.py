@@ -138,6 +138,18 @@ def test_an_auditor_that_is_not_there_is_exit_code_3(edge: Edge, load: Load, mon
     assert "cannot be reached" in outcome.err
 
 
+@pytest.mark.parametrize(("patience_seconds", "code"), [(60.0, 0), (0.0, 3)])
+def test_an_auditor_that_starts_again_is_waited_for_and_not_for_ever(
+    edge: Edge, load: Load, monkeypatch: pytest.MonkeyPatch, patience_seconds: float, code: int
+) -> None:
+    monkeypatch.setattr("racelab_loadgen.auditor.PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("racelab_loadgen.auditor.PATIENCE_SECONDS", patience_seconds)
+    with FakeAuditor(broken_uploads=8) as auditor:
+        outcome = load(edge.url(), "--requests", 5, "--auditor", auditor.url, "--run", "run-1")
+    assert outcome.code == code
+    assert bool(auditor.histories) == (code == 0)
+
+
 def test_a_run_that_is_stopped_at_the_gate_sends_nothing_and_says_so(edge: Edge, tmp_path: Path) -> None:
     with FakeAuditor(generators=2) as auditor:
         command = [
