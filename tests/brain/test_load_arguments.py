@@ -18,7 +18,7 @@ from racelab_operator.load_arguments import REQUEST_SECONDS, LoadAddresses, load
 if TYPE_CHECKING:
     from racelab_operator.steps import Step
 
-ADDRESSES = LoadAddresses("https://lab-edge", "/etc/racelab/ca/ca.crt", "http://lab-auditor:9000")
+ADDRESSES = LoadAddresses("https://lab-edge", __file__, "http://lab-auditor:9000")
 KEY = "sample-uid12-0"
 STEP = experiment(
     load={"requests": 300, "concurrency": 20, "generators": 2, "arrival": "burst", "seed": 7, "amountCents": 250},
@@ -64,7 +64,7 @@ def test_a_generator_is_told_its_share_of_the_step_and_where_everything_is() -> 
         "--seed": "7",
         "--generator": "1",
         "--generators": "2",
-        "--ca-file": "/etc/racelab/ca/ca.crt",
+        "--ca-file": __file__,
         "--timeout-seconds": "31",
         "--auditor": "http://lab-auditor:9000",
         "--run": KEY,
