@@ -103,14 +103,14 @@ class KubernetesPlatform:
         loads = self._loads(experiment, step) if stage == "load" else (ABSENT,) * step.load.generators
         working = any(load.phase == "running" for load in loads)
         answer = self._auditor.ask(run_key(experiment, step), working=working, final=stage == "audit", live=False)
-        self._failure = answer.failure
+        self._failure = self._failure or answer.failure
         return replace(
             seen,
             loads=loads,
             run=answer.run,
             audit=answer.audit,
             auditor_error=answer.unreachable,
-            failure=answer.failure,
+            failure=self._failure,
             autoscaler=self._autoscaler_now_and_then() if stage == "load" else None,
         )
 
