@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import kopf
 
-from racelab_operator.platforms.kubernetes.cluster import GROUP, PLURAL, VERSION
+from racelab_operator.crd import GROUP, PLURAL, VERSION
 from racelab_operator.platforms.kubernetes.errors import ClusterError
 from racelab_operator.platforms.kubernetes.login import login
 from racelab_operator.platforms.kubernetes.metrics import RECONCILE_ERRORS, RECONCILE_SECONDS

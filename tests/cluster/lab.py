@@ -13,10 +13,10 @@ from kubernetes import client
 
 from cluster.cluster import ROOT, fresh_namespace, kubectl
 from cluster.watching import Object, Watching
+from racelab_operator.crd import GROUP, PLURAL, VERSION
 from racelab_operator.errors import RacelabError
 from racelab_operator.platforms.kubernetes.access import Access, access
 from racelab_operator.platforms.kubernetes.auditor_forward import ReachedAuditor, auditor_of
-from racelab_operator.platforms.kubernetes.cluster import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

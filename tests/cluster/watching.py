@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import urllib3
 from kubernetes import client
 
-from racelab_operator.platforms.kubernetes.cluster import GROUP, PLURAL, VERSION
+from racelab_operator.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

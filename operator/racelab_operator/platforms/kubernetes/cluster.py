@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import urllib3
 from kubernetes import client
 
+from racelab_operator.crd import GROUP, PLURAL, VERSION
 from racelab_operator.platforms.kubernetes.errors import (
     ChangedError,
     ClusterRefusedError,
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-GROUP: Final = "racelab.dev"
-VERSION: Final = "v1alpha1"
-PLURAL: Final = "raceexperiments"
 TIMEOUT_SECONDS: Final = (3, 10)  # to connect, to read
 _CHANGED: Final = 409
 _GONE: Final = 404
