@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import derived_histories
+
 ROOT = Path(__file__).parent.parent
 
 Catalog = Mapping[str, Any]
@@ -32,6 +34,7 @@ def derived_files() -> dict[Path, str]:
         ROOT / "helm/racelab/files/crd.yaml": _crd(),
         ROOT / "docs/claims.md": claims_page(catalog["bank"]),
         ROOT / "docs/strategies.md": strategies_page(catalog["bank"]),
+        derived_histories.PAGE: derived_histories.histories_page(),
         readme: between_marks(readme.read_text(encoding="utf-8"), claims_table(catalog["bank"], "read-committed")),
     }
 

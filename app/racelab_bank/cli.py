@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 import click
 
+from racelab_bank.verifying.cli import verify
+
 # Nothing of Django is imported here: `serve` must first set the environment that settings and metrics read.
 
 
@@ -18,6 +20,7 @@ def cli() -> None:
     Examples:
       DATABASE_URL=postgresql:///racelab racelab-bank serve --bind 127.0.0.1:8000 --metrics-bind 127.0.0.1:9100
       DATABASE_URL=postgresql:///racelab RACELAB_TOKEN=secret racelab-bank audit --bind 127.0.0.1:9000
+      racelab-bank verify history.jsonl
       racelab-bank catalog
     """  # noqa: D301 - \b is click's
 
@@ -65,13 +68,16 @@ def catalog() -> None:
     click.echo(json.dumps(bank_catalog(), indent=2, ensure_ascii=False))
 
 
+cli.add_command(verify)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     try:
-        cli.main(argv, prog_name="racelab-bank", standalone_mode=False)
+        result = cli.main(argv, prog_name="racelab-bank", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
         return 130
-    return 0
+    return result if isinstance(result, int) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.parse
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
@@ -13,7 +14,7 @@ from racelab_operator.errors import RacelabError
 from racelab_operator.observed import Accounts, Anomalies, Audit, Code, DuplicateBalances, Run, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from racelab_operator.steps import Step
@@ -113,6 +114,18 @@ class Auditor:
         """List a run's first anomalies, each in a sentence."""
         answer = self._ask("GET", f"/api/runs/{key}/anomalies?limit={limit}")
         return self._read(Anomalies.model_validate_json, answer)
+
+    @contextmanager
+    def history(self, key: str) -> Iterator[Iterator[bytes]]:
+        """Open a run's history file: its bytes, block by block. A stream that breaks off raises `AuditorError`."""
+        try:
+            with self._client.stream("GET", f"/api/runs/{key}/history") as answer:
+                if not answer.is_success:
+                    answer.read()
+                self._must_succeed(answer)
+                yield answer.iter_bytes()
+        except httpx.TransportError as error:
+            raise AuditorUnreachableError(f"the auditor at {self._client.base_url} broke off: {error}") from None
 
     def put_user(self, name: str, password: str, *, superuser: bool) -> User:
         """Make somebody who can log in, or set his password again."""

@@ -16,6 +16,7 @@ from racelab_operator.cli_options import examples
 from racelab_operator.cli_run import run, validate
 from racelab_operator.cli_threads import threads
 from racelab_operator.cli_up import up
+from racelab_operator.cli_verify import export, verify
 from racelab_operator.errors import InvalidFilesError, RacelabError
 from racelab_operator.interruption import Interruption
 from racelab_operator.platforms.local.errors import LabError
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, validate, init, report, up, down, status, drift, codes, threads, crd, completion):
+for _command in (run, validate, init, report, up, down, status, drift, codes, threads, crd, completion, export, verify):
     cli.add_command(_command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from racelab_operator.cli_options import examples, home_option
 from racelab_operator.errors import WrongUseError
 from racelab_operator.keeping import addresses_of_lab
 from racelab_operator.money import cents_as_text
+from racelab_operator.runs import unknown_run
 from racelab_operator.words import others_as_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from racelab_operator.observed import Accounts, Audit, DuplicateBalances
 
 PLAYGROUND: Final = "playground"
-_SHOWN_RUNS: Final = 10
 _SHOWN_ACCOUNTS: Final = 10
 _JSON_FIELDS: Final = (
     "run", "final", "opening_cents", "ledger_total_cents", "balance_cents", "drift_cents", "absolute_drift_cents",
@@ -57,7 +56,7 @@ def drift(home: Path, key: str, limit: int, *, as_json: bool) -> None:
     with Auditor(addresses.auditor_url, addresses.token) as auditor:
         audit = auditor.audit(key)
         if audit is None:
-            raise WrongUseError(_no_run(key, [run.key for run in auditor.runs()]))
+            raise WrongUseError(unknown_run("--run", key, auditor))
         again = auditor.duplicate_balances(key)
         accounts = auditor.accounts(key, _SHOWN_ACCOUNTS)
         told = [one.sentence for one in auditor.anomalies(key, limit).anomalies] if limit else []
@@ -73,12 +72,6 @@ def drift(home: Path, key: str, limit: int, *, as_json: bool) -> None:
         return
     for line in (*_lines(audit, again), *_account_lines(accounts), *told):
         click.echo(line)
-
-
-def _no_run(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known[:_SHOWN_RUNS]) or 'none'}"
-    return f"--run: there is no run {key}: {hint}"
 
 
 def _lines(audit: Audit, again: DuplicateBalances) -> Iterator[str]:

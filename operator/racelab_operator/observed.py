@@ -57,6 +57,27 @@ class Latency(_Answer):
     p99: float | None = None
 
 
+class Witness(_Answer):
+    """One cycle of operations that no serial order has, the smallest of its kind."""
+
+    name: str
+    operations: tuple[str, ...]
+    sentence: str
+
+
+class Certificate(_Answer):
+    """What is proved of the order of a run's operations; `serializable` is None where nothing is."""
+
+    serializable: bool | None
+    reason: str
+    operations: Count
+    dependencies: dict[str, Count]
+    order: str | None = None
+    cycles: dict[str, Count] | None = None
+    operations_on_cycles: Count = 0
+    witnesses: tuple[Witness, ...] = ()
+
+
 class Audit(_Answer):
     """The audit of a run, live or final: `GET /api/runs/{key}/audit`."""
 
@@ -86,6 +107,7 @@ class Audit(_Answer):
     seconds: float | None = None
     requests_per_second: float | None = None
     latency_milliseconds: Latency | None = None
+    certificate: Certificate | None = None
 
     @property
     def shown(self) -> dict[str, int]:

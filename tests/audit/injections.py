@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
 
-from racelab_bank.audit.history import Account, Entry, History, Install, Read
+from racelab_bank.audit.history import History
+from racelab_bank.audit.rows import Account, Entry, Install, Read
 
 #: No balance of a simulation is as low as this.
 FAR_BELOW = -(10**9)

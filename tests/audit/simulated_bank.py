@@ -10,19 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-
-from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation, Read
+from racelab_bank.audit.history import History
+from racelab_bank.audit.rows import Account, Entry, Histories, Install, Operation, Read
 
 #: "checked" looks at the floor first and lets the database add afterwards.
 Way = Literal["naive", "checked", "locked", "computed", "conditional"]
 Fault = Literal["no entry", "no install"]
-
-#: No clock decides these tests: the machine may be busy.
-often = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-#: For tests that are repeated for every detector.
-sometimes = settings(often, max_examples=30)
 
 MINIMUM_CENTS = 0
 #: Ids of opening heads begin here, ids of entries at 1.
@@ -37,16 +30,23 @@ class Leg:
 
 @dataclass(frozen=True)
 class Write:
-    """One operation: its legs, how it writes, and which half of the write a crash takes away."""
+    """One operation: its legs, how it writes, and which half of the write a crash takes away.
+
+    `apart`: it reads and writes one account after the other, and lets others in between.
+    """
 
     legs: tuple[Leg, ...]
     way: Way
     fault: Fault | None = None
+    apart: bool = False
 
 
 @dataclass
 class Balance:
-    """An account in the simulation. `made_of` are the entries that the balance truly contains."""
+    """An account in the simulation. `made_of` are the entries that the balance truly contains.
+
+    `version` counts installs, and the entries of a derived account.
+    """
 
     cents: int
     head: UUID
@@ -113,58 +113,69 @@ class Simulation:
     def _perform(self, key: int, write: Write, worker: str) -> Iterator[str]:
         """Do one write step by step; each `yield` lets others in."""
         begin = self.clock
-        read = sorted({account for leg in write.legs for account in self._backing(leg.account)})
-        seen = {account: self._read(account) for account in read}
+        seen: dict[int, Balance] = {}
+        for account in sorted({account for leg in write.legs for account in self._backing(leg.account)}):
+            if seen and write.apart and write.way in ("naive", "checked"):
+                yield "read one"
+            seen[account] = self._read(account)
+        read_at = self.clock
         if write.way in ("naive", "checked"):
             yield "read"
-        elif write.way in ("locked", "conditional"):
-            seen = {account: self._read(account) for account in read}
         if write.way != "computed" and any(self._falls(leg.account, write.legs, seen) for leg in write.legs):
             self._answer(key, write, begin, None)
             return
         entry = UUID(int=key + 1)
         # Nobody computes from the balance of an account that is not there yet.
-        unborn = any(self._unborn(account, seen[account]) for account in read)
+        unborn = any(self._unborn(account, balance) for account, balance in seen.items())
         computed = unborn or write.way in ("computed", "conditional", "checked")
-        read_at = self.clock
-        for leg in write.legs:
+        late: list[Entry] = []
+        for number, leg in enumerate(write.legs):
+            if number and write.apart and write.way != "locked":
+                yield "wrote one"
+            now = self._read(leg.account)
+            base = seen[leg.account] if write.way in ("naive", "checked") else now
+            before = None if computed else base
+            row = self._entry(key, write, number, before=before, read_at=read_at, worker=worker)
             if leg.account in self.derived:
-                now = self._read(leg.account)
-                self.balances[leg.account] = replace(now, cents=now.cents + leg.amount_cents)
-            elif write.fault != "no install":
-                self._install(entry, leg, None if computed else seen[leg.account], written=write.fault is None)
+                self._append(replace(row, seen_entries=base.version), write.fault)
             else:
-                self._torn(leg)
-            if write.fault == "no entry" and leg.account not in self.derived:
-                self._torn(leg)
-        written = enumerate(write.legs) if write.fault != "no entry" else ()
-        entries = [
-            Entry(
-                id=entry,
-                leg=number,
-                leg_count=len(write.legs),
-                account=leg.account,
-                operation=str(key),
-                amount_cents=leg.amount_cents,
-                balance_before_cents=None if computed else seen[leg.account].cents,
-                balance_after_cents=None if computed else seen[leg.account].cents + leg.amount_cents,
-                previous=None if computed else seen[leg.account].head,
-                strategy=write.way,
-                replica=f"bank-{int(worker) % 3}",
-                worker=worker,
-                transaction=self.clock,
-                read_at_microseconds=None if computed else read_at,
-                written_at_microseconds=self.clock,
-            )
-            for number, leg in written
-        ]
-        self.entries += [one for one in entries if one.account in self.derived]
+                late.append(row)
+                self._install(entry, leg, before, write.fault)
         if write.way != "locked":
             yield "installed"
-        self.entries += [one for one in entries if one.account not in self.derived]
-        if entries:
+        if write.fault != "no entry":
+            self.entries += late
             self._looked(entry, write, seen)
         self._answer(key, write, begin, entry)
+
+    def _entry(
+        self, key: int, write: Write, number: int, *, before: Balance | None, read_at: int, worker: str
+    ) -> Entry:
+        leg = write.legs[number]
+        return Entry(
+            id=UUID(int=key + 1),
+            leg=number,
+            leg_count=len(write.legs),
+            account=leg.account,
+            operation=str(key),
+            amount_cents=leg.amount_cents,
+            balance_before_cents=None if before is None else before.cents,
+            balance_after_cents=None if before is None else before.cents + leg.amount_cents,
+            previous=None if before is None else before.head,
+            strategy=write.way,
+            replica=f"bank-{int(worker) % 3}",
+            worker=worker,
+            transaction=self.clock,
+            read_at_microseconds=None if write.way in ("computed", "conditional") else read_at,
+            written_at_microseconds=self.clock,
+        )
+
+    def _append(self, entry: Entry, fault: Fault | None) -> None:
+        """Put an entry on an account that is nothing but the sum of its entries."""
+        if fault != "no entry":
+            now = self._read(entry.account)
+            self.balances[entry.account] = replace(now, cents=now.cents + entry.amount_cents, version=now.version + 1)
+            self.entries.append(entry)
 
     def _backing(self, account: int) -> list[int]:
         """Return the account and those of the same owner."""
@@ -181,10 +192,11 @@ class Simulation:
         return account in self.created and seen.version == 0
 
     def _looked(self, entry: UUID, write: Write, seen: Mapping[int, Balance]) -> None:
-        """Record what was read beside the balances that were computed from."""
+        """Record what was read beside the balances that were computed from; of a derived account there is no head."""
         own = {leg.account for leg in write.legs}
         for account, balance in seen.items():
-            if self._unborn(account, balance) or (account in own and write.way != "checked"):
+            silent = self._unborn(account, balance) or account in self.derived
+            if silent or (account in own and write.way != "checked"):
                 continue
             self.reads.append(Read(entry, account, balance.head))
             if account not in own:
@@ -194,14 +206,15 @@ class Simulation:
         balance = self.balances[account]
         return Balance(balance.cents, balance.head, balance.version, balance.made_of)
 
-    def _torn(self, leg: Leg) -> None:
-        self.truth.torn += 1
-        self.truth.torn_accounts.add(leg.account)
-
-    def _install(self, entry: UUID, leg: Leg, seen: Balance | None, *, written: bool) -> None:
+    def _install(self, entry: UUID, leg: Leg, seen: Balance | None, fault: Fault | None) -> None:
+        if fault is not None:
+            self.truth.torn += 1
+            self.truth.torn_accounts.add(leg.account)
+        if fault == "no install":
+            return
         now = self.balances[leg.account]
         base = now if seen is None else seen
-        if seen is not None and seen.version != now.version and written:
+        if seen is not None and seen.version != now.version and fault is None:
             between = (one for one in self.installs if one.account == leg.account)
             self.truth.overwritten[entry] = {one.new_head for one in list(between)[seen.version :]}
         cents = base.cents + leg.amount_cents
@@ -282,52 +295,6 @@ class Simulation:
             for account, version in versions.items()
         }
         return {frozenset((one, other)) for one, other in unseen if other is not None and (other, one) in unseen}
-
-
-@st.composite
-def writes(draw: st.DrawFn, accounts: int, ways: Sequence[Way], *, faults: bool, transfers: bool) -> Write:
-    way = draw(st.sampled_from(ways))
-    account = draw(st.integers(1, accounts))
-    amount = draw(st.integers(1, 500) | st.integers(-500, -1))
-    legs: tuple[Leg, ...] = (Leg(account, amount),)
-    if transfers and accounts > 1 and draw(st.booleans()):
-        legs = (*legs, Leg(account % accounts + 1, -amount))
-    fault: Fault | None = draw(st.sampled_from(["no entry", "no install", None, None, None])) if faults else None
-    return Write(legs, way, fault)
-
-
-ALL_WAYS: tuple[Way, ...] = ("naive", "checked", "locked", "computed", "conditional")
-CLEAN_WAYS: tuple[Way, ...] = ("locked", "conditional")
-
-
-@st.composite
-def simulations(
-    draw: st.DrawFn,
-    *,
-    ways: Sequence[Way] = ALL_WAYS,
-    accounts: int = 3,
-    faults: bool = False,
-    transfers: bool = True,
-    least: int = 0,
-    plain: bool = True,
-) -> Simulation:
-    """Draw a simulation. The first account is always a `plain` one: without an owner, opened, and with a balance."""
-    openings = draw(st.lists(st.integers(0, 1_000), min_size=1, max_size=accounts))
-    others = st.sets(st.integers(2, max(2, len(openings))), max_size=0 if plain else len(openings) - 1)
-    derived = draw(others)
-    created = draw(others) - derived
-    owners = {account: draw(st.integers(7, 8)) for account in sorted(draw(others) | created)}
-    write = writes(len(openings), ways, faults=faults, transfers=transfers)
-    planned = draw(st.lists(write, min_size=least, max_size=25))
-    picks = draw(st.lists(st.integers(0, 5), max_size=3 * len(planned) + 1))
-    simulation = Simulation(openings, owners=owners, derived=derived, created=created)
-    return simulation.play(planned, picks, workers=draw(st.integers(1, 6)))
-
-
-def clean_simulations(least: int = 0) -> st.SearchStrategy[Simulation]:
-    """Only writers that cannot race, on accounts of every sort, of which requests create one per owner at most."""
-    drawn = simulations(ways=CLEAN_WAYS, least=least, accounts=5, plain=False)
-    return drawn.filter(lambda simulation: not simulation.surplus())
 
 
 def put_back() -> History:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from audit.simulated_bank import Leg, Simulation, Write, often, simulations
+from audit.drawn_simulations import often, simulations
+from audit.simulated_bank import Leg, Simulation, Write
 from racelab_bank.audit.drift import drift
-from racelab_bank.audit.history import Entry, History, Install
+from racelab_bank.audit.history import History
+from racelab_bank.audit.rows import Entry, Install
 
 
 def three_deposits(way: str = "locked") -> History:

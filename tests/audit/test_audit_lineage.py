@@ -7,7 +7,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.simulated_bank import CLEAN_WAYS, Leg, Simulation, Write, often, put_back, simulations
+from audit.drawn_simulations import CLEAN_WAYS, often, simulations
+from audit.simulated_bank import Leg, Simulation, Write, put_back
 from racelab_bank.audit.detectors.lost_update import LostUpdate, lost_updates
 from racelab_bank.audit.detectors.stale_install import StaleInstall, stale_installs
 from racelab_bank.audit.history import History
@@ -66,7 +67,7 @@ def test_victims_are_the_entries_that_no_balance_is_made_of(simulation: Simulati
 def test_culprits_are_the_writers_whose_read_was_old_and_they_overwrote_only_victims(simulation: Simulation) -> None:
     history = simulation.history()
     victims = {entry for _, entry in simulation.victims()}
-    found = {one.install.new_head: {entry.id for entry in one.overwrote} for one in culprits(history)}
+    found = {one.culprit.id: {entry.id for entry in one.overwrote} for one in culprits(history)}
     assert found == {culprit: between & victims for culprit, between in simulation.truth.overwritten.items()}
 
 
@@ -74,9 +75,7 @@ def test_culprits_are_the_writers_whose_read_was_old_and_they_overwrote_only_vic
 @given(simulations())
 def test_every_victim_names_a_culprit_that_overwrote_it(simulation: Simulation) -> None:
     history = simulation.history()
-    overwrote = {
-        (one.account, one.install.new_head): {entry.id for entry in one.overwrote} for one in culprits(history)
-    }
+    overwrote = {(one.account, one.culprit.id): {entry.id for entry in one.overwrote} for one in culprits(history)}
     for finding in lost_updates.find(history):
         assert isinstance(finding, LostUpdate)
         assert finding.culprit is not None

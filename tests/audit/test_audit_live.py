@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.simulated_bank import OPENING_HEADS, Leg, Simulation, Write, often, put_back, simulations
-from racelab_bank.audit.history import Entry, History, Install
+from audit.drawn_simulations import often, simulations
+from audit.simulated_bank import OPENING_HEADS, Leg, Simulation, Write, put_back
+from racelab_bank.audit.history import History
 from racelab_bank.audit.live import LiveAudit, LiveFigures
 from racelab_bank.audit.report import audit
+from racelab_bank.audit.rows import Entry, Install
 
 
 def batches(rows: Sequence[Entry | Install], random: Random, count: int) -> list[tuple[list[Entry], list[Install]]]:

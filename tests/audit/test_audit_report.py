@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.drawn_simulations import clean_simulations, often
 from audit.injections import INJECTIONS
-from audit.simulated_bank import Leg, Simulation, Write, clean_simulations, often
-from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation
+from audit.simulated_bank import Leg, Simulation, Write
+from racelab_bank.audit.history import History
 from racelab_bank.audit.live import LiveAudit
 from racelab_bank.audit.reconciliation import reconcile
 from racelab_bank.audit.report import Outcome, audit, live_report, percentile, timing
+from racelab_bank.audit.rows import Account, Entry, Histories, Install, Operation
+from racelab_bank.audit.tables import Operations
 
 NO_HISTORY = Histories(expected=0)
 
@@ -180,7 +183,7 @@ def test_without_operations_nothing_is_said_of_time() -> None:
 def test_timing_takes_the_operations_that_were_answered() -> None:
     answered = [operation(str(one), "ok", begin=1_000 * one, end=1_000 * one + 100 * (one + 1)) for one in range(100)]
     unanswered = operation("lost", "info", begin=0, end=30_000_000, status=None)
-    measured = timing([*answered, unanswered])
+    measured = timing(Operations.of([*answered, unanswered]))
     assert (measured.p50_milliseconds, measured.p99_milliseconds) == (5.0, 9.9)
     assert measured.seconds == 0.109
     assert measured.requests_per_second == 917.4

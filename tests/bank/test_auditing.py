@@ -200,8 +200,8 @@ def test_reads_of_another_runs_accounts_are_not_this_runs(open_run: OpenRun) -> 
     run, other = open_run(), open_run()
     foreign = Account.objects.get(run=other)
     Read.objects.create(entry=uuid4(), account=foreign, seen_head=foreign.head)
-    assert rows.reads(run, run.open_transaction) == []
-    assert [one.account for one in rows.reads(other, other.open_transaction)] == [foreign.pk]
+    assert list(rows.history(run).reads) == []
+    assert [one.account for one in rows.history(other).reads] == [foreign.pk]
 
 
 def test_equal_amounts_with_recorded_balances_make_duplicate_balances_the_lost_updates(

@@ -1,12 +1,12 @@
-"""`make bench`: every measurement in one run. `make bench ARGS=loss` does one: loss, client, cost."""
+"""`make bench`: every measurement in one run. `make bench ARGS=loss` does one: loss, client, cost, proof, live."""
 
 import sys
 
 from rich.console import Console
 
-from bench import client_cpu, cost, loss
+from bench import client_cpu, cost, live, loss, proof
 
-MEASUREMENTS = {"loss": loss, "client": client_cpu, "cost": cost}
+MEASUREMENTS = {"loss": loss, "client": client_cpu, "cost": cost, "proof": proof, "live": live}
 
 
 def main(argv: list[str]) -> int:

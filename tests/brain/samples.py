@@ -70,6 +70,16 @@ def audit(**changes: Any) -> Audit:
         "seconds": 1.2,
         "requests_per_second": 250.0,
         "latency_milliseconds": {"p50": 4.1, "p99": 11.0},
+        "certificate": {
+            "serializable": True,
+            "reason": "300 operations performed again one after the other give every recorded balance",
+            "operations": 300,
+            "dependencies": {"ww": 299, "wr": 0, "rw": 0},
+            "order": "eJxjYBgFo2AUjIKhAQAEsAAB",
+            "cycles": None,
+            "operations_on_cycles": 0,
+            "witnesses": [],
+        },
     }
     return Audit.model_validate(clean | changes)
 
@@ -84,5 +94,14 @@ def anomalous(**changes: Any) -> Audit:
         "drift_cents": -18_700,
         "absolute_drift_cents": 18_700,
         "balance_cents": 111_300,
+        "certificate": {
+            "serializable": False,
+            "reason": "no serial order: 1 group of them depends on each other in circles",
+            "operations": 300,
+            "dependencies": {"ww": 486, "wr": 0, "rw": 187},
+            "cycles": {"lost_update": 1},
+            "operations_on_cycles": 290,
+            "witnesses": [{"name": "lost_update", "operations": ["2", "1"], "sentence": "operation 2 read …"}],
+        },
     }
     return audit(**(lost | changes))

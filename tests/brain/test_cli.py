@@ -229,9 +229,9 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["", "codes new", *cli.commands])
-def test_every_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
+def test_every_help_has_examples(capfd: pytest.CaptureFixture[str], command: str) -> None:
     assert main([*command.split(), "--help"]) == 0
-    out = capsys.readouterr().out
+    out = capfd.readouterr().out  # also of a program that the command starts
     assert "Examples:\n" in out
     assert f"racelab {command}".strip() in out.partition("Examples:")[2]
 

@@ -1,6 +1,11 @@
 """The audit: a pure function of rows and history. It knows neither Django nor a database nor a socket.
 
-`history` holds the values, `timeline` puts one account's versions in order, `groups` knows which accounts back each
-other, `drift` checks the sums, `detectors/` finds anomalies, `reconciliation` compares ledger and histories, `report`
-concludes. `live` follows a run while load runs, `live_account` is what it remembers of each account.
+Values and columns: `rows` holds single values, `columns` and `tables` many of them, `history` all of a run, and the
+indexes that are built once: `versions` puts each account's balances in order, `postings` and `keys` know what belongs
+together, `groups` which accounts back each other, `sums` what they hold.
+
+Conclusions: `drift` and `chain` check the identity, `detectors/` find anomalies (`registry`), `graph/` orders operations or
+refutes that, `interleaving/` draws them, `reconciliation` compares ledger and histories, `report` concludes. `live`
+follows a run while load runs, `live_account` is what it remembers of each account. `jsonl/` reads and writes histories as
+files.
 """

@@ -17,20 +17,26 @@ A derived account keeps no balance that could drift: its entries are its balance
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from racelab_bank.audit.words import money, signed
+import numpy as np
+
+from racelab_bank.audit.chain import broken_links, broken_sums
+from racelab_bank.audit.sums import added, by_account, whole
+from racelab_bank.audit.words import money
 
 if TYPE_CHECKING:
-    from racelab_bank.audit.history import Entry, History, Install
-    from racelab_bank.audit.timeline import Timeline
+    from numpy.typing import NDArray
+
+    from racelab_bank.audit.columns import Flags, Numbers
+    from racelab_bank.audit.history import History
 
 
 @dataclass(frozen=True, slots=True)
 class AccountDrift:
-    """One account's sums, what its drift is made of, and why the identity does not hold; None when it does."""
+    """One account's sums, and what its drift is made of."""
 
     account: int
     opening_cents: int
@@ -41,144 +47,115 @@ class AccountDrift:
     install_only_cents: int
     entry_only_cents: int
     lost_cents: int
-    reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Drift:
-    """A run's sums and those of each of its accounts. `reason` is the first account's whose identity is broken."""
+    """A run's sums. `parts` are those of its accounts, one array per field of `AccountDrift`.
+
+    `reason` is that of the first account whose identity is broken; None when every cent is explained on every account.
+    """
 
     opening_cents: int
     ledger_total_cents: int
     balance_cents: int
     drift_cents: int
     absolute_drift_cents: int
-    accounts: tuple[AccountDrift, ...]
     reason: str | None
+    parts: tuple[Numbers, ...] = field(repr=False)
 
     @property
     def identity_holds(self) -> bool:
         """Whether every cent of the drift is explained, on every account."""
         return self.reason is None
 
+    @cached_property
+    def accounts(self) -> tuple[AccountDrift, ...]:
+        """The sums of each account, in the order of the accounts."""
+        return tuple(AccountDrift(*(int(value) for value in row)) for row in zip(*self.parts, strict=True))
+
 
 def drift(history: History) -> Drift:
     """Sum up a run and check the identity on each of its accounts."""
-    accounts = tuple(account_drift(timeline) for timeline in history.timelines.values())
-    return Drift(
-        opening_cents=sum(account.opening_cents for account in accounts),
-        ledger_total_cents=sum(account.ledger_total_cents for account in accounts),
-        balance_cents=sum(account.balance_cents for account in accounts),
-        drift_cents=sum(account.drift_cents for account in accounts),
-        absolute_drift_cents=sum(abs(account.drift_cents) for account in accounts),
-        accounts=accounts,
-        reason=next((f"account {one.account}: {one.reason}" for one in accounts if one.reason is not None), None),
-    )
-
-
-def account_drift(timeline: Timeline) -> AccountDrift:
-    """Sum up one account and check the identity on it."""
-    if timeline.account.derived:
-        return derived_sums(timeline)
-    account = timeline.account
-    ledger_total = timeline.ledger_total_cents
-    difference = account.balance_cents - ledger_total
-    stale = install_only = 0
-    reason = broken_link(timeline)
-    for install, entry in zip(timeline.installs, timeline.matched, strict=True):
-        if entry is None:
-            install_only += install.new_balance_cents - install.old_balance_cents
-            continue
-        if entry.balance_before_cents is None:
-            stale += install.new_balance_cents - install.old_balance_cents - entry.amount_cents
-        else:
-            stale += entry.balance_before_cents - install.old_balance_cents
-        reason = reason or broken_sum(install, entry)
-    entry_only = sum(entry.amount_cents for entry in timeline.lone_entries)
-    lost = sum(entry.amount_cents for entry in timeline.victims)
+    sums, versions = history.sums, history.versions
+    derived = history.tables.accounts.derived.values
+    difference = sums.balance_cents - sums.ledger_total_cents
+    stale, install_only = _written(history)
+    amounts = history.cents(history.tables.entries.amount_cents)
+    lone = versions.lone_entries
+    entry_only = by_account(versions.entry_account[lone], amounts[lone], len(derived))
+    lost = added(np.where(versions.lost, amounts[versions.entry] if len(amounts) else 0, 0), versions.starts)
+    parts = {
+        "stale_cents": stale,
+        "install_only_cents": install_only,
+        "entry_only_cents": entry_only,
+        "lost_cents": lost,
+    }
+    for part in parts.values():
+        part[derived] = 0
     explained = stale + install_only - entry_only
-    if reason is None and difference != explained:
-        reason = f"the drift is {money(difference)}, but the writes explain {money(explained)}"
-    if reason is None and not timeline.torn and difference != -lost:
-        reason = (
-            f"the drift is {money(difference)}, but the lost updates explain {money(-lost)}: "
-            "an entry says it read a balance that was never installed"
-        )
-    return AccountDrift(
-        account=account.id,
-        opening_cents=account.opening_cents,
-        ledger_total_cents=ledger_total,
-        balance_cents=account.balance_cents,
-        drift_cents=difference,
-        stale_cents=stale,
-        install_only_cents=install_only,
-        entry_only_cents=entry_only,
-        lost_cents=lost,
-        reason=reason,
+    return Drift(
+        opening_cents=whole(sums.opening_cents),
+        ledger_total_cents=whole(sums.ledger_total_cents),
+        balance_cents=whole(sums.balance_cents),
+        drift_cents=whole(difference),
+        absolute_drift_cents=whole(np.abs(difference)),
+        reason=_reason(history, difference, explained, lost),
+        parts=(
+            history.tables.accounts.id.values,
+            sums.opening_cents,
+            sums.ledger_total_cents,
+            sums.balance_cents,
+            difference,
+            *parts.values(),
+        ),
     )
 
 
-def derived_sums(timeline: Timeline) -> AccountDrift:
-    """Sum up an account whose balance is its entries; an install on it is what breaks its identity."""
-    reason = unexpected_install(timeline.installs[0]) if timeline.installs else None
-    total = timeline.ledger_total_cents
-    return AccountDrift(
-        account=timeline.account.id,
-        opening_cents=timeline.account.opening_cents,
-        ledger_total_cents=total,
-        balance_cents=total,
-        drift_cents=0,
-        stale_cents=0,
-        install_only_cents=0,
-        entry_only_cents=0,
-        lost_cents=0,
-        reason=reason,
-    )
+def _written(history: History) -> tuple[Numbers, Numbers]:
+    """Return, per account, what stale reads and balances without entries have added to its balance."""
+    versions, installs, entries = history.versions, history.tables.installs, history.tables.entries
+    old = history.cents(installs.old_balance_cents)[versions.install]
+    change = history.cents(installs.new_balance_cents)[versions.install] - old
+    stale = np.zeros_like(old)
+    rows = versions.entry[versions.has_entry]
+    recorded = entries.balance_before_cents.known
+    before = history.cents(entries.balance_before_cents)[rows]
+    computed = change[versions.has_entry] - history.cents(entries.amount_cents)[rows]
+    absolute = before - old[versions.has_entry]
+    stale[versions.has_entry] = absolute if recorded is None else np.where(recorded[rows], absolute, computed)
+    alone = np.where(versions.has_entry, 0, change).astype(old.dtype)
+    return added(stale, versions.starts), added(alone, versions.starts)
 
 
-def unexpected_install(install: Install) -> str:
-    """Say that a derived account has an install."""
-    return (
-        f"it keeps no balance of its own, but install {install.sequence} put {money(install.new_balance_cents)} on it"
-    )
-
-
-def broken_sum(install: Install, entry: Entry) -> str | None:
-    """Say how an entry and the balance it installed contradict each other, or None when they agree."""
-    if entry.balance_before_cents is None:
-        change = install.new_balance_cents - install.old_balance_cents
-        if change != entry.amount_cents:
-            return f"entry {entry.id} is {signed(entry.amount_cents)}, but its install changed {signed(change)}"
+def _reason(history: History, difference: Numbers, explained: Numbers, lost: Numbers) -> str | None:
+    """Say what is wrong with the first account that has something wrong, in the order of accounts."""
+    accounts, versions = history.tables.accounts, history.versions
+    keeps = ~accounts.derived.values
+    links = broken_links(history)
+    sums = broken_sums(history)
+    checks: list[tuple[Flags, str]] = [
+        (difference != explained, "the drift is {drift}, but the writes explain {explained}"),
+        (
+            ~versions.torn_accounts & (difference != -lost),
+            (
+                "the drift is {drift}, but the lost updates explain {lost}: an entry says it read a balance that was "
+                "never installed"
+            ),
+        ),
+    ]
+    wrong = links.accounts | sums.accounts
+    for found, _ in checks:
+        wrong |= found & keeps
+    if not wrong.any():
         return None
-    expected = entry.balance_before_cents + entry.amount_cents
-    if install.new_balance_cents != expected:
-        return (
-            f"entry {entry.id} computed {money(expected)} from what it read, "
-            f"but its install put {money(install.new_balance_cents)}"
+    account: NDArray[np.intp] = np.flatnonzero(wrong)
+    first = int(account[0])
+    told = links.reason(first) or sums.reason(first)
+    if told is None:
+        told = next(text for found, text in checks if found[first]).format(
+            drift=money(int(difference[first])),
+            explained=money(int(explained[first])),
+            lost=money(-int(lost[first])),
         )
-    return None
-
-
-def broken_link(timeline: Timeline) -> str | None:
-    """Say where the installs are not one chain from the opening to the account, or None when they are."""
-    account = timeline.account
-    head = timeline.installs[0].old_head if timeline.installs else account.head
-    at = None if head is None else head.int
-    if any(entry is not None and entry.id.int == at for entry in chain(timeline.matched, timeline.lone_entries)):
-        return f"the first version replaced entry {head}, whose own install is missing"
-    balance = account.opening_cents
-    for install in timeline.installs:
-        if (None if install.old_head is None else install.old_head.int) != at:
-            return f"install {install.sequence} replaced head {install.old_head}, which is not the one before it"
-        if install.old_balance_cents != balance:
-            return (
-                f"install {install.sequence} replaced {money(install.old_balance_cents)}, "
-                f"but {money(balance)} was there before it"
-            )
-        at = install.new_head.int
-        balance = install.new_balance_cents
-    if at != account.head.int:
-        return f"the account's head is {account.head}, which is not the last install"
-    if balance != account.balance_cents:
-        return f"the account says {money(account.balance_cents)}, but the last install put {money(balance)}"
-    return None
+    return f"account {accounts.id.values[first]}: {told}"

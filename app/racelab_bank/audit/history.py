@@ -1,135 +1,55 @@
-"""What is audited: accounts, entries and installs as the ledger holds them, operations as the generators saw them.
-
-Amounts are integer cents; times are Unix microseconds.
-"""
+"""One run as it is audited: its rows, and the indexes that detectors share, each built once, when first asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from racelab_bank.audit.groups import groups
-from racelab_bank.audit.timeline import timelines
+import numpy as np
+
+from racelab_bank.audit.graph.order import Order, order_of_installs
+from racelab_bank.audit.groups import Groups
+from racelab_bank.audit.keys import KeyIndex
+from racelab_bank.audit.postings import Postings
+from racelab_bank.audit.sums import Sums
+from racelab_bank.audit.tables import Accounts, Entries, Installs, Operations, Reads
+from racelab_bank.audit.versions import Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
-    from racelab_bank.audit.groups import Group
-    from racelab_bank.audit.timeline import Timeline
+    from numpy.typing import NDArray
+
+    from racelab_bank.audit.columns import Integers, Numbers
+    from racelab_bank.audit.graph.cycles import Cycles
+    from racelab_bank.audit.graph.dependencies import Dependencies
+    from racelab_bank.audit.rows import Account, Entry, Histories, Install, Operation, Read
+
+#: Sums of up to this many cents are exact in 64 bits.
+_EXACT_CENTS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """What an account says. `head` is the entry that wrote the balance, or the opening id of a fresh account.
+class Tables:
+    """A history's rows in columns."""
 
-    Accounts of one `owner` back each other. `derived`: no balance is kept, it is the opening plus the entries' sum.
-    """
-
-    id: int
-    opening_cents: int
-    balance_cents: int
-    minimum_cents: int
-    head: UUID
-    owner: int | None = None
-    derived: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One leg of one applied posting. `previous` is the head that its writer had read.
-
-    `balance_before_cents` and `previous` are None where the database computed the balance. An entry of several legs has
-    one row per leg and at most one per account.
-    """
-
-    id: UUID
-    leg: int
-    leg_count: int
-    account: int
-    operation: str
-    amount_cents: int
-    balance_before_cents: int | None
-    balance_after_cents: int | None
-    previous: UUID | None
-    strategy: str
-    replica: str
-    worker: str
-    transaction: int
-    read_at_microseconds: int | None
-    written_at_microseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Install:
-    """One balance put on an account. Per account, the order of `sequence` is the true version order.
-
-    `old_head` is None where the account was created with this balance.
-    """
-
-    sequence: int
-    account: int
-    old_head: UUID | None
-    new_head: UUID
-    old_balance_cents: int
-    new_balance_cents: int
-    transaction: int
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What else the operation of `entry` read: the `seen_head` of an account that it checked before it wrote."""
-
-    entry: UUID
-    account: int
-    seen_head: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation as a generator saw it: `ok` it was applied, `fail` it was not, `info` nobody knows."""
-
-    generator: int
-    key: str
-    type: Literal["ok", "fail", "info"]
-    account: int | None
-    amount_cents: int
-    status: int | None
-    outcome: str | None
-    entry: UUID | None
-    replica: str | None
-    begin_microseconds: int
-    end_microseconds: int
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Histories:
-    """Which generators' histories are there: `complete` ones, and `lost` ones with the reason.
-
-    `expected` is how many generators the run has; 0 says that none was ever asked for, as on the playground.
-    """
-
-    expected: int
-    complete: frozenset[int] = frozenset()
-    lost: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    def missing(self) -> str | None:
-        """Say which histories are missing, or None when all that are expected are complete."""
-        for generator in range(self.expected):
-            if generator not in self.complete:
-                reason = self.lost.get(generator)
-                return f"the history of generator {generator} " + (
-                    "has not arrived" if reason is None else f"is lost: {reason}"
-                )
-        return None
+    accounts: Accounts
+    entries: Entries
+    installs: Installs
+    operations: Operations
+    reads: Reads
 
 
 @dataclass(frozen=True)
 class History:
-    """One run, read in one snapshot: rows in any order. Indexes are built once, when first asked for."""
+    """One run, read in one snapshot: rows in any order, as values or as tables.
+
+    `names` are what ids are called where they are not UUIDs to whoever recorded them.
+    """
 
     accounts: Sequence[Account]
     entries: Sequence[Entry]
@@ -137,31 +57,116 @@ class History:
     operations: Sequence[Operation]
     histories: Histories
     reads: Sequence[Read] = ()
+    names: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
-    def timelines(self) -> Mapping[int, Timeline]:
-        """One timeline per account, by account id. Raises `ValueError` for rows of an account that is not here."""
-        return timelines(self.accounts, self.entries, self.installs)
+    def tables(self) -> Tables:
+        """The rows in columns."""
+        return Tables(
+            Accounts.of(self.accounts),
+            Entries.of(self.entries),
+            Installs.of(self.installs),
+            Operations.of(self.operations),
+            Reads.of(self.reads),
+        )
 
     @cached_property
-    def groups(self) -> Sequence[Group]:
+    def versions(self) -> Versions:
+        """Every balance that was installed, account by account in its true order.
+
+        Raises `ValueError` for a row of an account that is not here, and for two legs of one entry on one account.
+        """
+        return Versions(self)
+
+    @cached_property
+    def sums(self) -> Sums:
+        """What the accounts say and what their entries make of them."""
+        return Sums(self)
+
+    @cached_property
+    def groups(self) -> Groups:
         """The accounts, together with those that back them."""
-        return groups(self.timelines.values())
+        return Groups(self)
 
     @cached_property
-    def applied(self) -> Mapping[str, Entry]:
-        """The first entry of each operation key. Entries without a key are left out."""
-        applied: dict[str, Entry] = {}
-        for entry in self.entries:
-            if entry.operation:
-                applied.setdefault(entry.operation, entry)
-        return applied
+    def postings(self) -> Postings:
+        """The entries by what they are legs of."""
+        return Postings(self.tables)
 
     @cached_property
-    def attempts(self) -> Mapping[str, Sequence[Entry]]:
-        """The entries of those operation keys that have several: legs of one attempt, or several attempts."""
-        attempts: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            if entry.operation and (first := self.applied[entry.operation]) is not entry:
-                attempts.setdefault(entry.operation, [first]).append(entry)
-        return attempts
+    def keys(self) -> KeyIndex:
+        """Entries and operations by operation keys."""
+        return KeyIndex(self.tables, self.postings)
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """Which posting had to come before which."""
+        from racelab_bank.audit.graph.dependencies import Dependencies  # noqa: PLC0415 - it needs scipy, others do not
+
+        return Dependencies(self)
+
+    @cached_property
+    def cycles(self) -> Cycles:
+        """What depends on itself, of all dependencies."""
+        from racelab_bank.audit.graph.cycles import Cycles  # noqa: PLC0415
+
+        return Cycles(self.dependencies.edges, len(self.postings), self.order_of_installs.rank)
+
+    @cached_property
+    def order_of_installs(self) -> Order:
+        """The postings by their last installs."""
+        return order_of_installs(self)
+
+    def name(self, id_: UUID | None) -> str:
+        """Return what an id is called by whoever recorded it."""
+        return str(id_) if id_ is None else self.names.get(id_, str(id_))
+
+    def locate(self, accounts: Integers, what: Callable[[int], str]) -> NDArray[np.intp]:
+        """Return where the accounts of rows stand in the table of accounts.
+
+        Raises `ValueError` for one that does not; `what` names its row.
+        """
+        ids, order = self._sorted_accounts
+        at = np.searchsorted(ids, accounts.values)
+        found = ids[np.minimum(at, len(ids) - 1)] if len(ids) else np.zeros(len(at), np.int64)
+        strange = (at == len(ids)) | (found != accounts.values)
+        if strange.any():
+            row = int(np.flatnonzero(strange)[0])
+            raise ValueError(
+                f"{what(row)} is on account {accounts.values[row]}, which is not among the accounts given; "
+                "give all accounts of the run"
+            )
+        return order[at]
+
+    @cached_property
+    def _sorted_accounts(self) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        ids = self.tables.accounts.id.values
+        order = np.argsort(ids, kind="stable")
+        return ids[order], order
+
+    def cents(self, column: Integers) -> Numbers:
+        """Return amounts that can be added up without an overflow: Python's own numbers where 64 bits do not do."""
+        return column.values.astype(object) if self._huge else column.values
+
+    @cached_property
+    def _huge(self) -> bool:
+        tables = self.tables
+        columns = chain.from_iterable(
+            (value for name, value in vars(table).items() if name.endswith("_cents") and name != "minimum_cents")
+            for table in (tables.accounts, tables.entries, tables.installs)
+        )
+        rows = len(tables.accounts) + len(tables.entries) + len(tables.installs)
+        return max((_largest(column) for column in columns), default=0) * (rows + 1) >= _EXACT_CENTS
+
+    @cached_property
+    def minimums_cents(self) -> Numbers:
+        """The accounts' minimums, to be added up: whoever has none has a very low one."""
+        column = self.tables.accounts.minimum_cents
+        huge = self._huge or _largest(column) * (len(column) + 1) >= _EXACT_CENTS
+        return column.values.astype(object) if huge else column.values
+
+
+def _largest(column: Integers) -> int:
+    if not len(column):
+        return 0
+    return max(abs(int(column.values.max())), abs(int(column.values.min())))

@@ -17,17 +17,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from racelab_bank.audit.drift import broken_sum, unexpected_install
+from racelab_bank.audit.chain import broken_balance, broken_sum, unexpected_install
 from racelab_bank.audit.live_account import LiveAccount, LiveGroup
-from racelab_bank.audit.words import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
     from uuid import UUID
 
-    from racelab_bank.audit.history import Account, Entry, Install
     from racelab_bank.audit.live_account import AccountFigures
+    from racelab_bank.audit.rows import Account, Entry, Install
 
 #: How many heads are remembered for stale writers that still have to write: about 200 bytes each. A writer is stale by
 #: its window of at most 10 seconds and its time in queues; at 5,000 writes per second this is 40 seconds.
@@ -248,10 +247,7 @@ class LiveAudit:
     def _check(self, state: LiveAccount, install: Install, entry: Entry | None) -> None:
         reason = None if entry is None else broken_sum(install, entry)
         if reason is None and install.old_balance_cents != state.balance_cents:
-            reason = (
-                f"install {install.sequence} replaced {money(install.old_balance_cents)}, "
-                f"but {money(state.balance_cents)} was there before it"
-            )
+            reason = broken_balance(install, state.balance_cents)
         if reason is not None:
             self._contradict(state, reason)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from racelab_bank.audit.history import Account, Entry, Install
+    from racelab_bank.audit.rows import Account, Entry, Install
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,11 @@ class Reconciliation:
 
 def reconcile(history: History) -> Reconciliation:
     """Compare histories and ledger. It means something only when all expected histories are complete."""
-    acknowledged = {operation.key for operation in history.operations if operation.type == "ok"}
-    unknown = {operation.key for operation in history.operations if operation.type == "info"} - acknowledged
-    applied = len(history.applied)
-    ok, info = len(acknowledged), len(unknown)
+    keys = history.keys
+    acknowledged = keys.told("ok")
+    ok = int(acknowledged.sum())
+    info = int((keys.told("info") & ~acknowledged).sum())
+    applied = int(keys.applied.sum())
     reason = None
     if applied < ok:
         reason = f"{count(ok, 'operation')} acknowledged, but the ledger holds {applied}"

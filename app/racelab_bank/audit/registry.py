@@ -7,17 +7,21 @@ idea. Adding a file adds a detector.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from racelab_bank.audit.history import Entry, History
+    from numpy.typing import NDArray
+
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 #: How many entries of one anomaly are listed; a stale writer can overwrite thousands.
 LISTED_ENTRIES = 20
@@ -57,6 +61,32 @@ class Anomaly:
         }
 
 
+Found_co = TypeVar("Found_co", bound=Anomaly, covariant=True)
+
+
+class Findings(Sequence[Found_co], Generic[Found_co]):
+    """What a detector found: how many is known at once, each is put into words when it is asked for.
+
+    `keys` are numbers, one per finding, of which `make` makes it.
+    """
+
+    def __init__(self, keys: NDArray[Any], make: Callable[[int], Found_co]) -> None:
+        self._keys = keys
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Found_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Found_co]: ...
+    def __getitem__(self, index: int | slice) -> Found_co | list[Found_co]:
+        if isinstance(index, slice):
+            return [self._make(key) for key in self._keys[index].tolist()]
+        return self._make(int(self._keys[index]))
+
+
 @dataclass(frozen=True, slots=True)
 class Detector:
     """A named rule: a function from a history to the anomalies of one kind in it.
@@ -67,17 +97,17 @@ class Detector:
 
     kind: str
     noun: str
-    find: Callable[[History], Iterator[Anomaly]]
+    find: Callable[[History], Sequence[Anomaly]]
     final_only: bool
     decisive: bool
 
 
 def detector(
     anomaly: type[Anomaly], noun: str, *, final_only: bool = False, decisive: bool = True
-) -> Callable[[Callable[[History], Iterator[Anomaly]]], Detector]:
+) -> Callable[[Callable[[History], Sequence[Anomaly]]], Detector]:
     """Make a function the detector of one kind of `anomaly`; see `Detector`."""
 
-    def make(find: Callable[[History], Iterator[Anomaly]]) -> Detector:
+    def make(find: Callable[[History], Sequence[Anomaly]]) -> Detector:
         return Detector(anomaly.kind, noun, find, final_only, decisive)
 
     return make

@@ -1,7 +1,8 @@
 """The conclusion: one run's figures, what was found, and whether it is consistent, anomalous, or unknown.
 
 In this order: a broken identity → Unknown; an anomaly → Anomalous, also when histories are missing, since the ledger
-alone proves it; missing histories, or histories that do not agree with the ledger → Unknown; the rest → Consistent.
+alone proves it; missing histories, histories that do not agree with the ledger, or recorded balances that no order of
+the operations gives → Unknown; the rest → Consistent.
 """
 
 from __future__ import annotations
@@ -11,17 +12,26 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from racelab_bank.audit.columns import everything
 from racelab_bank.audit.drift import drift
+from racelab_bank.audit.graph.certificate import certify
 from racelab_bank.audit.reconciliation import reconcile
 from racelab_bank.audit.registry import detectors
+from racelab_bank.audit.tables import Operations
 from racelab_bank.audit.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from racelab_bank.audit.history import Histories, History, Operation
+    from numpy.typing import NDArray
+
+    from racelab_bank.audit.graph.certificate import Certificate
+    from racelab_bank.audit.history import History
     from racelab_bank.audit.live import LiveFigures
     from racelab_bank.audit.registry import Anomaly, Detector
+    from racelab_bank.audit.rows import Histories, Operation
 
 
 class Outcome(StrEnum):
@@ -72,6 +82,7 @@ class AuditReport:
     refused: int
     conflicts: int
     timing: Timing
+    certificate: Certificate | None
 
     def to_json(self, run: str, *, start_skew_microseconds: int | None = None) -> dict[str, Any]:
         """Return the answer of `GET /api/runs/{run}/audit`; the start skew is the largest of all generators."""
@@ -110,6 +121,7 @@ class AuditReport:
             "latency_milliseconds": (
                 {"p50": timing.p50_milliseconds, "p99": timing.p99_milliseconds} if measured else None
             ),
+            "certificate": None if self.certificate is None else self.certificate.to_json(),
         }
 
 
@@ -121,16 +133,17 @@ def audit(history: History, *, final: bool, using: Sequence[Detector] | None = N
     """
     using = detectors() if using is None else using
     sums = drift(history)
-    found = {one.kind: sum(1 for _ in one.find(history)) if final or not one.final_only else 0 for one in using}
+    found = {one.kind: len(one.find(history)) if final or not one.final_only else 0 for one in using}
+    certificate = certify(history) if final and sums.identity_holds else None
     outcome, reason = _conclusion(
         broken=sums.reason,
         anomalies=[count(found[one.kind], one.noun) for one in using if one.decisive and found[one.kind]],
         expected=history.histories.expected,
         missing=history.histories.missing(),
-        disagreement=reconcile(history).reason if history.histories.expected else None,
+        disagreement=_disagreement(history, certificate),
     )
-    replicas = {entry.replica for entry in history.entries}
-    replicas.update(operation.replica for operation in history.operations if operation.replica is not None)
+    entries, operations = history.tables.entries, history.tables.operations
+    writers = entries.worker.codes * np.int64(len(entries.replica.vocabulary)) + entries.replica.codes
     return AuditReport(
         final=final,
         outcome=outcome,
@@ -148,18 +161,42 @@ def audit(history: History, *, final: bool, using: Sequence[Detector] | None = N
         visible_overdrafts=found.get("visible_overdraft", 0),
         hidden_overdrafts=found.get("hidden_overdraft", 0),
         identity_holds=sums.identity_holds,
-        replicas_seen=tuple(sorted(replicas)),
-        writers_seen=len({(entry.replica, entry.worker) for entry in history.entries}),
+        replicas_seen=tuple(sorted(entries.replica.used() | operations.replica.used())),
+        writers_seen=int((np.bincount(writers) > 0).sum()) if len(writers) else 0,
         histories=history.histories,
-        **_operations(history.operations),
+        certificate=certificate,
+        **_operations(operations),
     )
+
+
+def _disagreement(history: History, certificate: Certificate | None) -> str | None:
+    """Say what contradicts what: recorded balances each other, or the histories the ledger."""
+    if certificate is not None and certificate.contradiction:
+        return f"the record contradicts itself: {certificate.reason}"
+    return reconcile(history).reason if history.histories.expected else None
 
 
 def findings(history: History, *, final: bool, using: Sequence[Detector] | None = None) -> Iterator[Anomaly]:
     """Find the anomalies that `audit` counts, one by one: by kind, then account, then version."""
+    for found in _found(history, final=final, using=using):
+        yield from found
+
+
+def page(history: History, *, final: bool, offset: int, limit: int) -> tuple[int, list[Anomaly]]:
+    """Return how many anomalies there are, and some of them: only those are put into words."""
+    listed: list[Anomaly] = []
+    count_ = 0
+    for found in _found(history, final=final):
+        begin = max(0, offset - count_)
+        listed += found[begin : begin + limit - len(listed)]
+        count_ += len(found)
+    return count_, listed
+
+
+def _found(history: History, *, final: bool, using: Sequence[Detector] | None = None) -> Iterator[Sequence[Anomaly]]:
     for one in detectors() if using is None else using:
         if final or not one.final_only:
-            yield from one.find(history)
+            yield one.find(history)
 
 
 def live_report(figures: LiveFigures, histories: Histories, operations: Sequence[Operation] = ()) -> AuditReport:
@@ -201,7 +238,8 @@ def live_report(figures: LiveFigures, histories: Histories, operations: Sequence
         replicas_seen=figures.replicas_seen,
         writers_seen=figures.writers_seen,
         histories=histories,
-        **_operations(operations),
+        certificate=None,
+        **_operations(Operations.of(operations)),
     )
 
 
@@ -223,38 +261,35 @@ def _conclusion(
     return Outcome.CONSISTENT, "every balance is what its entries make it, and the histories agree with the ledger"
 
 
-def _operations(operations: Sequence[Operation]) -> dict[str, Any]:
+def _operations(operations: Operations) -> dict[str, Any]:
     """Return those fields of a report that come from the generators' histories."""
-    types = {"ok": 0, "fail": 0, "info": 0}
-    refused = conflicts = 0
-    for operation in operations:
-        types[operation.type] += 1
-        refused += operation.outcome == "refused"
-        conflicts += operation.outcome == "conflict"
     return {
-        "operations": MappingProxyType(types),
-        "refused": refused,
-        "conflicts": conflicts,
+        "operations": MappingProxyType(
+            {kind: int(operations.type.where(kind).sum()) for kind in ("ok", "fail", "info")}
+        ),
+        "refused": int(operations.outcome.where("refused").sum()),
+        "conflicts": int(operations.outcome.where("conflict").sum()),
         "timing": timing(operations),
     }
 
 
-def timing(operations: Iterable[Operation]) -> Timing:
+def timing(operations: Operations) -> Timing:
     """Measure the operations that got an answer."""
-    answered = [operation for operation in operations if operation.status is not None]
-    if not answered:
+    answered = everything(operations.status)
+    if not answered.any():
         return Timing()
-    begin = min(operation.begin_microseconds for operation in answered)
-    microseconds = max(operation.end_microseconds for operation in answered) - begin
-    latencies = sorted(operation.end_microseconds - operation.begin_microseconds for operation in answered)
+    begins = operations.begin_microseconds.values[answered]
+    ends = operations.end_microseconds.values[answered]
+    microseconds = int(ends.max()) - int(begins.min())
+    latencies = np.sort(ends - begins)
     return Timing(
         seconds=round(microseconds / 1_000_000, 3),
-        requests_per_second=round(len(answered) * 1_000_000 / microseconds, 1) if microseconds > 0 else None,
-        p50_milliseconds=round(percentile(latencies, 50) / 1000, 3),
-        p99_milliseconds=round(percentile(latencies, 99) / 1000, 3),
+        requests_per_second=round(len(latencies) * 1_000_000 / microseconds, 1) if microseconds > 0 else None,
+        p50_milliseconds=round(int(percentile(latencies, 50)) / 1000, 3),
+        p99_milliseconds=round(int(percentile(latencies, 99)) / 1000, 3),
     )
 
 
-def percentile(ascending: Sequence[int], percent: int) -> int:
+def percentile(ascending: Sequence[int] | NDArray[Any], percent: int) -> int:
     """Return the nearest-rank percentile (1 to 100) of ascending values. Raises `IndexError` without values."""
-    return ascending[-(-percent * len(ascending) // 100) - 1]
+    return int(ascending[-(-percent * len(ascending) // 100) - 1])

@@ -1,6 +1,14 @@
 """Amounts, counts and lists as people read them."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from racelab_bank.audit.rows import Entry
 
 #: How many of a long list are named.
 _NAMED = 5
@@ -17,9 +25,46 @@ def signed(cents: int) -> str:
     return money(cents) if cents < 0 else f"+{money(cents)}"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return `number` with its noun, in the plural unless it is one: `1 lost update`, `12 lost updates`."""
-    return f"{number} {noun if number == 1 else noun + 's'}"
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def who(entry: Entry) -> str:
+    """Return what an entry's operation is called: `operation 7 on bank-1`, as far as the entry tells."""
+    return f"{operation(entry)}{_where(entry)}"
+
+
+def who_and_what(entry: Entry) -> str:
+    """Return the same with what it added: `operation 7 (+1.00) on bank-1`."""
+    return f"{operation(entry)} ({signed(entry.amount_cents)}){_where(entry)}"
+
+
+def _where(entry: Entry) -> str:
+    return f" on {entry.replica}" if entry.replica else ""
+
+
+def operation(entry: Entry) -> str:
+    """Return what an entry's operation is called, without the replica: `operation 7`, or `entry` and its id."""
+    return f"operation {entry.operation}" if entry.operation else f"entry {entry.id}"
+
+
+def clock(microseconds: int) -> str:
+    """Return the time of day of a Unix time, in UTC: `04:31:02.123456`; of what is no such time the number itself."""
+    try:
+        return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%H:%M:%S}.{microseconds % 1_000_000:06d}"
+    except (OverflowError, OSError, ValueError):
+        return str(microseconds)
+
+
+def later(microseconds: int) -> str:
+    """Return how much later something was: `3.214 ms later`."""
+    return f"{milliseconds(abs(microseconds))} {'earlier' if microseconds < 0 else 'later'}"
+
+
+def milliseconds(microseconds: int) -> str:
+    """Return a duration in milliseconds: `3.214 ms`."""
+    return f"{microseconds / 1_000:.3f} ms"
 
 
 def listing(names: Sequence[object]) -> str:

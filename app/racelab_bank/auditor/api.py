@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import NinjaAPI, Path, Query, Schema, Status
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer
@@ -177,9 +177,18 @@ def close_run(request: HttpRequest, key: Key) -> dict[str, Any]:
 
 
 @api.get("/runs/{key}/audit", response={200: dict[str, Any], **PROBLEMS})
-def audit_run(request: HttpRequest, key: Key) -> dict[str, Any]:
-    """Audit a run: live while it is open; final once it is closed and everything on its way has arrived."""
-    return auditing.audit_run(_found(key))
+def audit_run(request: HttpRequest, key: Key, live: bool = False) -> dict[str, Any]:
+    """Audit a run: live while it is open; final once it is closed and everything on its way has arrived.
+
+    With `live`, the live figures of a closed run, too: they end as the final ones.
+    """
+    return auditing.audit_run(_found(key), live=live)
+
+
+@api.get("/runs/{key}/history", response={200: Any, **PROBLEMS})
+def export_history(request: HttpRequest, key: Key) -> StreamingHttpResponse:
+    """Export a run as a history file, which `racelab verify` checks without a database."""
+    return StreamingHttpResponse(auditing.export(_found(key)), content_type="application/x-ndjson")
 
 
 @api.get("/runs/{key}/anomalies", response={200: dict[str, Any], **PROBLEMS})

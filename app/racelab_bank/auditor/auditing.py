@@ -1,17 +1,20 @@
 """Audits runs: live while they go on, finally once they are closed and everything on its way has arrived."""
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from racelab_bank.audit.history import Account, History
+from racelab_bank.audit.history import History
+from racelab_bank.audit.jsonl.writing import write
 from racelab_bank.audit.live import LiveAudit
 from racelab_bank.audit.live_account import AccountFigures
-from racelab_bank.audit.report import audit, findings, live_report
+from racelab_bank.audit.report import audit, live_report, page
+from racelab_bank.audit.rows import Account
 from racelab_bank.auditor import rows
 from racelab_bank.models import Run
 
@@ -25,12 +28,12 @@ _LIVE_RUNS = 64
 _TORN_AFTER_POLLS = 50
 
 
-def audit_run(run: Run) -> dict[str, Any]:
-    """Return the audit of docs/contracts.md: final when the run is closed and settled, live otherwise."""
+def audit_run(run: Run, *, live: bool = False) -> dict[str, Any]:
+    """Return the audit of docs/contracts.md: final when the run is closed and settled, live otherwise or when asked."""
+    if live or run.closed_at is None:
+        return _live(run).turn(run)
     if run.report is not None:
         return dict(run.report)
-    if run.closed_at is None:
-        return _live(run).turn(run)
     with rows.snapshot():
         history = rows.history(run)
         settled = _settled(run, history)
@@ -45,9 +48,8 @@ def anomalies(run: Run, offset: int, limit: int) -> dict[str, Any]:
     with rows.snapshot():
         history = rows.history(run)
         settled = run.closed_at is not None and _settled(run, history)
-    found = list(findings(history, final=settled))
-    page = found[offset : offset + limit]
-    return {"run": run.key, "count": len(found), "anomalies": [anomaly.to_json() for anomaly in page]}
+    count, found = page(history, final=settled, offset=offset, limit=limit)
+    return {"run": run.key, "count": count, "anomalies": [anomaly.to_json() for anomaly in found]}
 
 
 def accounts(run: Run, limit: int) -> dict[str, Any]:
@@ -90,11 +92,16 @@ def _settled(run: Run, history: History) -> bool:
         return False
     if (datetime.now(UTC) - run.closed_at).total_seconds() > PATIENCE_SECONDS:
         return True
-    written = {(entry.id, entry.account) for entry in history.entries}
-    legs = Counter(entry.id for entry in history.entries)
-    return all((install.new_head, install.account) in written for install in history.installs) and all(
-        legs[entry.id] == entry.leg_count for entry in history.entries
-    )
+    versions, postings = history.versions, history.postings
+    whole = postings.legs == history.tables.entries.leg_count.values[postings.first]
+    return bool(versions.has_entry.all() and whole.all())
+
+
+def export(run: Run) -> Iterator[bytes]:
+    """Return the lines of the run's history file, as it is now."""
+    with rows.snapshot():
+        history = rows.history(run)
+    return write(history, run.key, scenario=run.scenario, strategy=run.strategy, isolation=run.isolation)
 
 
 class _Live:

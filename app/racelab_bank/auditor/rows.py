@@ -8,7 +8,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from racelab_bank import models
-from racelab_bank.audit.history import Account, Entry, Histories, History, Install, Operation, Read
+from racelab_bank.audit.history import History
+from racelab_bank.audit.rows import Account, Entry, Histories, Install
+from racelab_bank.auditor import loading
 from racelab_bank.databases.postgresql import HORIZON
 from racelab_bank.models import Generator, Run
 
@@ -32,10 +34,6 @@ SELECT i.sequence, i.account, i.old_head, i.new_head, i.old_balance_cents, i.new
 FROM install i JOIN account a ON a.id = i.account
 WHERE a.run_id = %(run)s AND i.transaction >= %(since)s::xid8 AND i.transaction < %(until)s::xid8 ORDER BY i.sequence"""
 
-_READS = """
-SELECT r.entry, r.account, r.seen_head FROM read r JOIN account a ON a.id = r.account
-WHERE a.run_id = %(run)s AND r.transaction >= %(since)s::xid8 ORDER BY r.sequence"""
-
 # How many entries share their recorded balance with an earlier one of their account, and what makes that misleading.
 _DUPLICATE_BALANCES = """
 SELECT coalesce(sum(recorded - different), 0)::bigint, coalesce(sum(entries - recorded), 0)::bigint,
@@ -51,11 +49,6 @@ FROM (
     FROM entry e JOIN account a ON a.id = e.account
     WHERE a.run_id = %(run)s AND e.transaction >= %(since)s::xid8 GROUP BY a.id
 ) per_account"""
-
-_OPERATIONS = """
-SELECT generator, key, type, account, amount_cents, status, outcome, entry, replica, begin_microseconds,
-    end_microseconds, error
-FROM operation WHERE run = %(run)s ORDER BY sequence"""
 
 _EVERYTHING = str(2**63 - 1)
 
@@ -106,13 +99,6 @@ def installs(run: Run, since: str, until: str = _EVERYTHING) -> list[Install]:
         return [Install(*row) for row in cursor.fetchall()]
 
 
-def reads(run: Run, since: str) -> list[Read]:
-    """Return what the run's operations read of its accounts, in transactions from `since`."""
-    with connection.cursor() as cursor:
-        cursor.execute(_READS, {"run": run.pk, "since": since})
-        return [Read(*row) for row in cursor.fetchall()]
-
-
 def owners(ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return what accounts are and whose, by their ids: `kind`, `owner` and `user`; None where there is none."""
     found = models.Account.objects.filter(pk__in=list(ids)).values_list("pk", "kind", "owner", "user__username")
@@ -131,13 +117,8 @@ def histories(run: Run) -> Histories:
 
 def history(run: Run) -> History:
     """Return the whole run. Call it within a `snapshot`."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OPERATIONS, {"run": run.pk})
-        operations = [Operation(*row) for row in cursor.fetchall()]
-    since = run.open_transaction
-    return History(
-        accounts(run), entries(run, since), installs(run, since), operations, histories(run), reads(run, since)
-    )
+    accounts, entries, installs, operations, reads = loading.tables(run)
+    return History(accounts, entries, installs, operations, histories(run), reads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
-from racelab_operator.report.model import ExperimentReport, Latency, Operations, Overdrafts, StepReport
+from racelab_operator.report.model import Certificate, ExperimentReport, Latency, Operations, Overdrafts, StepReport
+from racelab_operator.steps import run_key
 from racelab_operator.verdict import overall
 from racelab_operator.version import __version__
 
@@ -36,7 +37,7 @@ def versions() -> Mapping[str, str]:
 def build_report(experiment: Experiment, status: Status) -> ExperimentReport:
     """Report a finished experiment: one result per step."""
     results = {result.step: result for result in status.results}
-    steps = tuple(_step_report(step, results[step.index]) for step in experiment.steps)
+    steps = tuple(_step_report(step, results[step.index], run_key(experiment, step)) for step in experiment.steps)
     return ExperimentReport(
         experiment=experiment.name,
         verdict=status.verdict or overall(step.verdict for step in steps),
@@ -45,7 +46,7 @@ def build_report(experiment: Experiment, status: Status) -> ExperimentReport:
     )
 
 
-def _step_report(step: Step, result: StepResult) -> StepReport:
+def _step_report(step: Step, result: StepResult, run: str) -> StepReport:
     audit = result.audit
     return StepReport(
         name=step.name,
@@ -70,8 +71,16 @@ def _step_report(step: Step, result: StepResult) -> StepReport:
         requests_per_second=audit and audit.requests_per_second,
         latency_milliseconds=_latency(audit),
         seconds=audit and audit.seconds,
+        run=run,
+        certificate=_certificate(audit),
         reason=result.reason,
     )
+
+
+def _certificate(audit: Audit | None) -> Certificate | None:
+    if audit is None or audit.certificate is None:
+        return None
+    return Certificate.model_validate(audit.certificate.model_dump())
 
 
 def _latency(audit: Audit | None) -> Latency | None:

@@ -48,6 +48,38 @@ class Latency(_Part):
     """99 of 100 operations took at most this long, in milliseconds."""
 
 
+class Witness(_Part):
+    """One cycle: operations of which each must have come before the next, and the last before the first."""
+
+    name: str
+    """What such a cycle is called: lost_update, write_skew, read_skew, longer_cycle and others."""
+    operations: tuple[str, ...]
+    """The keys of its operations, in its order."""
+    sentence: str
+    """Who read what, and who installed what over it."""
+
+
+class Certificate(_Part):
+    """What is proved of the order of a step's operations."""
+
+    serializable: bool | None
+    """Whether performing them one after the other gives all that was recorded; null where nothing is proved."""
+    reason: str
+    """Why, in one sentence."""
+    operations: Count
+    """How many operations are ordered, or cannot be."""
+    dependencies: dict[str, Count]
+    """How many dependencies there are: write after write, read after write, write after read."""
+    order: str | None
+    """The serial order: places in the order of installs, as base64 of deflated differences. docs/proof.md tells how."""
+    cycles: dict[str, Count] | None
+    """How many groups of operations have no order, by what their smallest cycle is called."""
+    operations_on_cycles: Count
+    """How many operations are in such groups."""
+    witnesses: tuple[Witness, ...]
+    """The smallest cycles of the first groups."""
+
+
 class StepReport(_Part):
     """One step. Figures are null where the step came to no audit."""
 
@@ -95,6 +127,10 @@ class StepReport(_Part):
     """How long the operations took."""
     seconds: float | None
     """From the first request to the last answer."""
+    run: str
+    """The key of the step's run, for `racelab explain` and `racelab export`."""
+    certificate: Certificate | None
+    """What is proved of the order of its operations."""
     reason: str
     """The verdict in one sentence."""
 

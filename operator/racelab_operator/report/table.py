@@ -49,6 +49,10 @@ def print_report(report: ExperimentReport, to: Console) -> None:
             to.print(line.rstrip())
     for sentence in remarks(report):
         to.print(sentence)
+    for step in report.steps:
+        if step.lost:
+            to.print(f"Who was lost, and to whom, while a lab is up: racelab explain {step.run}")
+            break
     to.print(_verdict_line(report))
 
 
@@ -63,7 +67,7 @@ def report_table(report: ExperimentReport, *, plain: bool) -> Table:
         table.add_column(heading, justify="right")
     if any(others):
         table.add_column("also found")
-    for heading in ("claim", "outcome", "verdict"):
+    for heading in ("serial order", "claim", "outcome", "verdict"):
         table.add_column(heading)
     for step, found in zip(report.steps, others, strict=True):
         table.add_row(*_figures(step), *([found] if any(others) else []), *_words(step))
@@ -79,6 +83,8 @@ def _figures(step: StepReport) -> Iterator[str]:
 
 
 def _words(step: StepReport) -> Iterator[RenderableType]:
+    serializable = None if step.certificate is None else step.certificate.serializable
+    yield {True: "proved", False: "refuted", None: NOTHING}[serializable]
     yield step.claim
     yield step.outcome
     yield Text(step.verdict, style=STYLES[step.verdict])

@@ -13,13 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
+import numpy as np
+
+from racelab_bank.audit.registry import Anomaly, Findings, detector
 from racelab_bank.audit.words import signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from racelab_bank.audit.history import Entry, History
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,27 @@ class DoubleSpend(Anomaly):
     def sentence(self) -> str:
         """Which operation, how often, where."""
         first = self.attempts[0]
-        where = ", ".join(dict.fromkeys(attempt.replica for attempt in self.attempts))
-        return (
-            f"operation {first.operation} ({signed(first.amount_cents)}) was applied {len(self.attempts)} times, "
-            f"on {where}"
-        )
+        replicas = dict.fromkeys(attempt.replica for attempt in self.attempts if attempt.replica)
+        where = f", on {', '.join(replicas)}" if replicas else ""
+        times = len(self.attempts)
+        return f"operation {first.operation} ({signed(first.amount_cents)}) was applied {times} times{where}"
 
 
 @detector(DoubleSpend, "double spend")
-def double_spends(history: History) -> Iterator[DoubleSpend]:
-    """Yield the operations with several applied attempts."""
-    for entries in history.attempts.values():
-        attempts = {entry.id: entry for entry in sorted(entries, key=lambda entry: entry.leg, reverse=True)}
-        if len(attempts) > 1:
-            ordered = tuple(sorted(attempts.values(), key=lambda entry: (entry.written_at_microseconds, entry.id)))
-            yield DoubleSpend(ordered[0].account, ordered)
+def double_spends(history: History) -> Findings[DoubleSpend]:
+    """Find the operations with several applied attempts."""
+    keys, postings = history.keys, history.postings
+    attempts = postings.first[keys.keyed[postings.first]]
+    key = keys.of_entry[attempts]
+    several = np.bincount(key, minlength=keys.count) > 1
+    found = np.flatnonzero(several)
+    order = np.argsort(key, kind="stable")
+    ordered_keys = key[order]
+
+    def make(number: int) -> DoubleSpend:
+        begin, end = np.searchsorted(ordered_keys, [number, number + 1])
+        applied = (postings.entries(int(posting))[0] for posting in postings.of_entry[attempts[order[begin:end]]])
+        ordered = tuple(sorted(applied, key=lambda entry: (entry.written_at_microseconds, entry.id)))
+        return DoubleSpend(ordered[0].account, ordered)
+
+    return Findings(found[np.argsort(keys.first_entry[found], kind="stable")], make)

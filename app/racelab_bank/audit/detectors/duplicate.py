@@ -12,57 +12,79 @@ snapshot prevents A3 and lets this pass. It is a cycle of two predicate anti-dep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
+import numpy as np
+
+from racelab_bank.audit.columns import everything
+from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.versions import NONE
+from racelab_bank.audit.words import who
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from numpy.typing import NDArray
 
-    from racelab_bank.audit.history import Entry, History
-    from racelab_bank.audit.timeline import Timeline
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(Anomaly):
-    """An account of `owner` that was created although `first` had been; each is told by its creation."""
+    """An account of `owner` that was created although the account `first` had been; each with the entry that did it."""
 
     kind: ClassVar[str] = "duplicate"
     owner: int
-    surplus: Timeline = field(repr=False)
-    first: Timeline = field(repr=False)
+    first: int
+    surplus_creator: Entry | None
+    first_creator: Entry | None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entry that created the account, and the one that created the first."""
-        creators = (self.surplus.matched[0], self.first.matched[0])
-        return tuple(entry for entry in creators if entry is not None)
+        return tuple(entry for entry in (self.surplus_creator, self.first_creator) if entry is not None)
 
     @property
     def sentence(self) -> str:
         """Who created what, and what was there."""
-        created, before = _creator(self.surplus), _creator(self.first)
+        created, before = _told(self.surplus_creator), _told(self.first_creator)
         return (
             f"{created} created account {self.account} for owner {self.owner}, "
-            f"who had account {self.first.account.id} by then: {before} created it"
+            f"who had account {self.first} by then: {before} created it"
         )
 
 
-def _creator(timeline: Timeline) -> str:
-    entry = timeline.matched[0]
-    return "a write without an entry" if entry is None else f"operation {entry.operation} on {entry.replica}"
+def _told(creator: Entry | None) -> str:
+    return "a write without an entry" if creator is None else who(creator)
 
 
 @detector(Duplicate, "duplicate")
-def duplicates(history: History) -> Iterator[Duplicate]:
-    """Yield the accounts that requests created for owners beyond the first."""
-    for group in history.groups:
-        if group.owner is None:
-            continue
-        created = [one for one in group.timelines if one.installs and one.installs[0].old_head is None]
-        if len(created) > 1:
-            first = min(created, key=lambda one: one.installs[0].sequence)
-            for surplus in created:
-                if surplus is not first:
-                    yield Duplicate(surplus.account.id, group.owner, surplus, first)
+def duplicates(history: History) -> Findings[Duplicate]:
+    """Find the accounts that requests created for owners beyond the first."""
+    versions = history.versions
+    births, first_of_owner = births_of_owners(history)
+    account = versions.account[births]
+    ids = history.tables.accounts.id.values[account]
+    later = np.flatnonzero(first_of_owner != np.arange(len(births)))
+
+    def make(number: int) -> Duplicate:
+        first = int(first_of_owner[number])
+        creators = (versions.entry_at(int(births[one])) for one in (number, first))
+        owner = int(history.tables.accounts.owner.values[account[number]])
+        return Duplicate(int(ids[number]), owner, int(ids[first]), *creators)
+
+    return Findings(later[np.lexsort((ids[later], history.groups.of[account[later]]))], make)
+
+
+def births_of_owners(history: History) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the versions that created accounts for owners, and for each which of them was its owner's first one.
+
+    They are in the order of groups, and of installs within a group.
+    """
+    versions, groups = history.versions, history.groups
+    births = np.flatnonzero(versions.first & (versions.old == NONE))
+    births = births[everything(history.tables.accounts.owner)[versions.account[births]]]
+    sequence = history.tables.installs.sequence.values[versions.install[births]]
+    births = births[np.lexsort((sequence, groups.of[versions.account[births]]))]
+    group = groups.of[versions.account[births]]
+    return births, np.searchsorted(group, group)

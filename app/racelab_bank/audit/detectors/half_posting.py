@@ -12,13 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
-from racelab_bank.audit.words import signed
+import numpy as np
+
+from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.words import signed, who
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from racelab_bank.audit.history import Entry, History
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,17 @@ class HalfPosting(Anomaly):
         """Which legs are there, of how many."""
         first = self.legs[0]
         there = ", ".join(f"{signed(leg.amount_cents)} on account {leg.account}" for leg in self.legs)
-        return (
-            f"operation {first.operation} on {first.replica} has {len(self.legs)} of its {first.leg_count} legs in the "
-            f"ledger: {there}"
-        )
+        return f"{who(first)} has {len(self.legs)} of its {first.leg_count} legs in the ledger: {there}"
 
 
 @detector(HalfPosting, "half posting", final_only=True)
-def half_postings(history: History) -> Iterator[HalfPosting]:
-    """Yield the postings of several legs that are not all there."""
-    postings: dict[int, list[Entry]] = {}
-    for entry in history.entries:
-        if entry.leg_count > 1:
-            postings.setdefault(entry.id.int, []).append(entry)
-    for legs in postings.values():
-        if len(legs) < legs[0].leg_count:
-            ordered = tuple(sorted(legs, key=lambda leg: leg.leg))
-            yield HalfPosting(ordered[0].account, ordered)
+def half_postings(history: History) -> Findings[HalfPosting]:
+    """Find the postings of several legs that are not all there."""
+    postings = history.postings
+    wanted = history.tables.entries.leg_count.values[postings.first]
+
+    def make(posting: int) -> HalfPosting:
+        legs = tuple(postings.entries(posting))
+        return HalfPosting(legs[0].account, legs)
+
+    return Findings(np.flatnonzero(postings.legs < wanted), make)

@@ -13,13 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
-from racelab_bank.audit.words import signed
+import numpy as np
+
+from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.words import operation, signed, who
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from racelab_bank.audit.history import Entry, History
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,20 @@ class LostUpdate(Anomaly):
     @property
     def sentence(self) -> str:
         """Who was lost, and to whom."""
-        lost = f"operation {self.victim.operation} ({signed(self.victim.amount_cents)}) was lost"
+        lost = f"{operation(self.victim)} ({signed(self.victim.amount_cents)}) was lost"
         if self.culprit is None:
             return f"{lost}: a write without an entry put back the balance before it"
-        return f"{lost}: operation {self.culprit.operation} on {self.culprit.replica} had read the balance before it"
+        return f"{lost}: {who(self.culprit)} had read the balance before it"
 
 
 @detector(LostUpdate, "lost update")
-def lost_updates(history: History) -> Iterator[LostUpdate]:
-    """Yield the entries that are not on their account's lineage."""
-    for account, timeline in history.timelines.items():
-        for victim, culprit in timeline.blamed_victims():
-            yield LostUpdate(account, victim, culprit)
+def lost_updates(history: History) -> Findings[LostUpdate]:
+    """Find the entries that are not on their account's lineage."""
+    versions = history.versions
+
+    def make(number: int) -> LostUpdate:
+        victim = versions.entry_at(int(versions.victims[number]))
+        assert victim is not None  # noqa: S101 - only entries are lost
+        return LostUpdate(victim.account, victim, versions.entry_at(int(versions.culprits[number])))
+
+    return Findings(np.arange(len(versions.victims)), make)

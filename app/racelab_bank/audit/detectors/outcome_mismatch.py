@@ -12,13 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
+import numpy as np
+
+from racelab_bank.audit.columns import everything
+from racelab_bank.audit.postings import NONE
+from racelab_bank.audit.registry import Anomaly, Findings, detector
 from racelab_bank.audit.words import signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from racelab_bank.audit.history import Entry, History, Operation
+    from racelab_bank.audit.columns import Flags
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +54,29 @@ class OutcomeMismatch(Anomaly):
 
 
 @detector(OutcomeMismatch, "outcome mismatch")
-def outcome_mismatches(history: History) -> Iterator[OutcomeMismatch]:
-    """Yield acknowledged operations that are absent, and failed ones that are present."""
-    applied = history.applied
-    perhaps_applied = {operation.key for operation in history.operations if operation.type != "fail"}
-    for operation in history.operations:
-        entry = applied.get(operation.key)
-        if operation.type == "ok":
-            if entry is None or not _holds(history, operation, entry):
-                yield OutcomeMismatch(operation.account, operation, None)
-        elif operation.type == "fail" and entry is not None and operation.key not in perhaps_applied:
-            yield OutcomeMismatch(operation.account, operation, entry)
+def outcome_mismatches(history: History) -> Findings[OutcomeMismatch]:
+    """Find acknowledged operations that are absent, and failed ones that are present."""
+    keys, operations, entries = history.keys, history.tables.operations, history.tables.entries
+    key = keys.of_operation
+    applied = keys.applied[key] if len(key) else np.zeros(0, np.bool_)
+    acknowledged = operations.type.where("ok")
+    harmless = keys.told("ok") | keys.told("info")
+    denied = operations.type.where("fail") & applied & ~harmless[key]
+    wrong = denied | (acknowledged & ~(applied & _holds(history)))
+
+    def make(row: int) -> OutcomeMismatch:
+        operation = operations[row]
+        applied = entries[int(keys.first_entry[key[row]])] if denied[row] else None
+        return OutcomeMismatch(operation.account, operation, applied)
+
+    return Findings(np.flatnonzero(wrong), make)
 
 
-def _holds(history: History, operation: Operation, first: Entry) -> bool:
-    """Whether the ledger holds the very entry that was acknowledged, if one was named."""
-    if operation.entry is None or operation.entry.int == first.id.int:
-        return True
-    return any(one.id == operation.entry for one in history.attempts.get(operation.key, ()))
+def _holds(history: History) -> Flags:
+    """Return, per operation, whether the ledger holds the very entry that was acknowledged, if one was named."""
+    keys, postings = history.keys, history.postings
+    posting = postings.of_operation
+    unnamed = ~everything(history.tables.operations.entry)
+    if not len(postings):
+        return unnamed
+    return unnamed | ((posting != NONE) & (keys.of_entry[postings.first[posting]] == keys.of_operation))

@@ -18,14 +18,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
+import numpy as np
+
+from racelab_bank.audit.registry import Anomaly, Findings, detector
 from racelab_bank.audit.words import count, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from racelab_bank.audit.groups import Group
-    from racelab_bank.audit.history import Entry, History, Install
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry, Install
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +103,40 @@ class HiddenOverdraft(Anomaly):
 
 
 @detector(VisibleOverdraft, "visible overdraft")
-def visible_overdrafts(history: History) -> Iterator[VisibleOverdraft | VisibleSum]:
-    """Yield who was ever below the minimum, and the sums that are below it at the end."""
-    for group in history.groups:
-        timeline = group.timelines[0]
-        if group.shared or timeline.account.derived:
-            if group.balance_cents < group.minimum_cents:
-                yield VisibleSum(group.account, group)
-            continue
-        minimum = timeline.account.minimum_cents
-        below = [version for version, one in enumerate(timeline.installs) if one.new_balance_cents < minimum]
-        if below:
-            yield VisibleOverdraft(
-                group.account,
-                minimum,
-                first=timeline.installs[below[0]],
-                entry=timeline.matched[below[0]],
-                installs=len(below),
-                lowest_cents=min(timeline.installs[version].new_balance_cents for version in below),
-            )
+def visible_overdrafts(history: History) -> Findings[VisibleOverdraft | VisibleSum]:
+    """Find who was ever below the minimum, and the sums that are below it at the end."""
+    versions, groups, accounts = history.versions, history.groups, history.tables.accounts
+    installs = history.tables.installs
+    summed = groups.shared | accounts.derived.values[groups.first]
+    minimum = history.cents(accounts.minimum_cents)[versions.account]
+    installed = history.cents(installs.new_balance_cents)[versions.install]
+    below = np.asarray(installed < minimum, np.bool_)
+    ever = np.zeros(len(groups), np.bool_)
+    ever[groups.of[versions.account[below]]] = True
+    found = np.where(summed, np.asarray(groups.balance_cents < groups.minimum_cents, np.bool_), ever)
+
+    def make(number: int) -> VisibleOverdraft | VisibleSum:
+        group = groups[number]
+        if summed[number]:
+            return VisibleSum(group.account, group)
+        account = groups.first[number]
+        begin, end = versions.starts[account], versions.starts[account + 1]
+        those = np.flatnonzero(below[begin:end]) + begin
+        return VisibleOverdraft(
+            group.account,
+            group.minimum_cents,
+            first=installs[int(versions.install[those[0]])],
+            entry=versions.entry_at(int(those[0])),
+            installs=len(those),
+            lowest_cents=int(installed[those].min()),
+        )
+
+    return Findings(np.flatnonzero(found), make)
 
 
 @detector(HiddenOverdraft, "hidden overdraft")
-def hidden_overdrafts(history: History) -> Iterator[HiddenOverdraft]:
-    """Yield those whose ledger is below the minimum while the balance is not."""
-    for group in history.groups:
-        if group.ledger_total_cents < group.minimum_cents <= group.balance_cents:
-            yield HiddenOverdraft(group.account, group)
+def hidden_overdrafts(history: History) -> Findings[HiddenOverdraft]:
+    """Find those whose ledger is below the minimum while the balance is not."""
+    groups = history.groups
+    found = (groups.ledger_total_cents < groups.minimum_cents) & (groups.minimum_cents <= groups.balance_cents)
+    return Findings(np.flatnonzero(found), lambda number: HiddenOverdraft(groups[number].account, groups[number]))

@@ -12,54 +12,50 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
-from racelab_bank.audit.words import count, signed
+import numpy as np
+
+from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.tables import Joined, Rows
+from racelab_bank.audit.words import count, operation, who_and_what
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from racelab_bank.audit.history import Entry, History, Install
-    from racelab_bank.audit.timeline import Timeline
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class StaleInstall(Anomaly):
-    """A `version` on an account's `timeline` that replaced a balance which its writer had not read."""
+    """A balance that `culprit` put over one which it had not read; `overwrote` are the lost entries in between."""
 
     kind: ClassVar[str] = "stale_install"
-    timeline: Timeline = field(repr=False)
-    version: int
+    culprit: Entry
+    overwrote: Sequence[Entry] = field(repr=False)
 
     @property
-    def install(self) -> Install:
-        """The balance that it put."""
-        return self.timeline.installs[self.version]
-
-    @property
-    def overwrote(self) -> Sequence[Entry]:
-        """The lost entries that it overwrote, in version order."""
-        return self.timeline.overwrote(self.version)
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> Sequence[Entry]:
         """The culprit and what it overwrote."""
-        culprit = self.timeline.matched[self.version]
-        return (*(() if culprit is None else (culprit,)), *self.overwrote)
+        return Joined((self.culprit,), self.overwrote)
 
     @property
     def sentence(self) -> str:
         """Who wrote over what."""
-        culprit, *overwrote = self.entries
-        wrote = f"operation {culprit.operation} ({signed(culprit.amount_cents)}) on {culprit.replica} wrote over"
+        culprit, overwrote = self.culprit, self.overwrote
+        wrote = f"{who_and_what(culprit)} wrote over"
         if not overwrote:
             return f"{wrote} a balance that it had not read; nothing that counts was lost by it"
         lost = count(len(overwrote), "operation")
-        return f"{wrote} {lost} that it had not read: the first is operation {overwrote[0].operation}"
+        return f"{wrote} {lost} that it had not read: the first is {operation(overwrote[0])}"
 
 
 @detector(StaleInstall, "stale install", decisive=False)
-def stale_installs(history: History) -> Iterator[StaleInstall]:
-    """Yield the installs whose entry had read another head than the one it replaced."""
-    for account, timeline in history.timelines.items():
-        for version in timeline.stale_versions():
-            yield StaleInstall(account, timeline, version)
+def stale_installs(history: History) -> Findings[StaleInstall]:
+    """Find the installs whose entry had read another head than the one it replaced."""
+    versions, entries = history.versions, history.tables.entries
+
+    def make(version: int) -> StaleInstall:
+        culprit = entries[int(versions.entry[version])]
+        return StaleInstall(culprit.account, culprit, Rows(entries, versions.entry[versions.overwrote(version)]))
+
+    return Findings(np.flatnonzero(versions.stale), make)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.history import Entry, Install
-from racelab_bank.audit.registry import Anomaly, detector
-from racelab_bank.audit.words import money, signed
+import numpy as np
+
+from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.rows import Entry, Install
+from racelab_bank.audit.words import money, signed, who_and_what
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from racelab_bank.audit.history import History
 
 
@@ -38,10 +38,7 @@ class TornWrite(Anomaly):
         """Which half is there."""
         half = self.half
         if isinstance(half, Entry):
-            return (
-                f"operation {half.operation} ({signed(half.amount_cents)}) on {half.replica} is in the ledger of "
-                f"account {self.account}, but its balance was never written"
-            )
+            return f"{who_and_what(half)} is in the ledger of account {self.account}, but its balance was never written"
         return (
             f"the balance of account {self.account} was changed by "
             f"{signed(half.new_balance_cents - half.old_balance_cents)} to {money(half.new_balance_cents)}, "
@@ -50,13 +47,17 @@ class TornWrite(Anomaly):
 
 
 @detector(TornWrite, "torn write", final_only=True)
-def torn_writes(history: History) -> Iterator[TornWrite]:
-    """Yield installs without an entry, then entries without an install, account by account."""
-    for account, timeline in history.timelines.items():
-        if not timeline.torn:
-            continue
-        for install, entry in zip(timeline.installs, timeline.matched, strict=True):
-            if entry is None:
-                yield TornWrite(account, install)
-        for entry in timeline.lone_entries:
-            yield TornWrite(account, entry)
+def torn_writes(history: History) -> Findings[TornWrite]:
+    """Find installs without an entry, then entries without an install, account by account."""
+    versions, accounts = history.versions, history.tables.accounts
+    installs, entries = history.tables.installs, history.tables.entries
+    alone = np.flatnonzero(~versions.has_entry & ~accounts.derived.values[versions.account])
+    # Entries are told apart from installs by being below zero: −1 is the first.
+    keys = np.concatenate([versions.install[alone], -1 - versions.lone_entries])
+    order = np.concatenate([versions.account[alone], versions.entry_account[versions.lone_entries]])
+
+    def make(key: int) -> TornWrite:
+        half = entries[-1 - key] if key < 0 else installs[key]
+        return TornWrite(half.account, half)
+
+    return Findings(keys[np.argsort(order, kind="stable")], make)

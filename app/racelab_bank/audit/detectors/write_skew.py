@@ -8,7 +8,7 @@ What an operation read of an account that it wrote itself is left out. When the 
 directions read both accounts, write both, and lose nothing: every amount is in both balances, and they would be blamed.
 What such a read can do is overwrite, or check a floor too early, on one account: lost updates and overdrafts, which
 have rules of their own. As neither operation wrote the account that it counts as a reader of, a pair is always about
-two accounts. Longer cycles are not looked for.
+two accounts. Longer cycles are dependency cycles.
 
 Source: A5B, r1[x]…r2[y]…w1[y]…w2[x], in Berenson et al., A Critique of ANSI SQL Isolation Levels, 1995; a cycle of two
 item anti-dependencies, G2-item, in Adya, Weak Consistency, 1999.
@@ -19,13 +19,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from racelab_bank.audit.registry import Anomaly, detector
-from racelab_bank.audit.words import signed
+import numpy as np
+
+from racelab_bank.audit.graph.components import mutual
+from racelab_bank.audit.graph.dependencies import Kind, Sort
+from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.words import signed, who
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from numpy.typing import NDArray
 
-    from racelab_bank.audit.history import Entry, History
+    from racelab_bank.audit.history import History
+    from racelab_bank.audit.rows import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +49,34 @@ class WriteSkew(Anomaly):
     @property
     def sentence(self) -> str:
         """Who changed what, and that neither knew."""
-        first, second = (
-            f"operation {one.operation} on {one.replica} ({signed(one.amount_cents)} on account {one.account})"
-            for one in self.entries
-        )
+        first, second = (f"{who(one)} ({signed(one.amount_cents)} on account {one.account})" for one in self.entries)
         return f"{first} and {second} had each read the account that the other changed, before it did"
 
 
 @detector(WriteSkew, "write skew")
-def write_skews(history: History) -> Iterator[WriteSkew]:
-    """Yield the pairs of operations of which each read what the other replaced."""
-    unseen = _unseen(history)
-    found = []
-    for (reader, writer), there in unseen.items():
-        here = unseen.get((writer, reader))
-        if here is not None and reader < writer:
-            first, second = sorted((here, there), key=_written)
-            found.append(WriteSkew(min(here.account, there.account), first, second))
-    yield from sorted(found, key=lambda skew: (skew.account, _written(skew.first), _written(skew.second)))
+def write_skews(history: History) -> Findings[WriteSkew]:
+    """Find the pairs of operations of which each read what the other replaced."""
+    edges = history.cycles.edges
+    overlooked = edges.where((edges.kind == Kind.RW) & (edges.sort == Sort.PLAIN))
+    pairs = mutual(overlooked.source, overlooked.target)
+    # Of each pair, the first of the versions that either of them overlooked, in both directions.
+    there, back = overlooked.version[pairs.there], overlooked.version[pairs.back]
+
+    def make(number: int) -> WriteSkew:
+        legs = [history.versions.entry_at(int(version)) for version in (there[number], back[number])]
+        first, second = sorted((leg for leg in legs if leg is not None), key=_written)
+        return WriteSkew(min(first.account, second.account), first, second)
+
+    return Findings(_told_in_order(history, there, back), make)
 
 
-def _unseen(history: History) -> Mapping[tuple[int, int], Entry]:
-    """Return, by reader and writer, the writer's leg that replaced what the reader had seen: the first, of several.
-
-    Only operations that read can be on a cycle, as readers and as writers; the others are left out.
-    """
-    readers = {read.entry.int for read in history.reads}
-    legs = {(entry.id.int, entry.account): entry for entry in history.entries if entry.id.int in readers}
-    # A head that a stale `save()` has put back is replaced twice. Whichever of the two versions was read, it comes
-    # before the last replacement: that one counts.
-    replaced_by = {
-        (account, install.old_head.int): install.new_head.int
-        for account in {read.account for read in history.reads}
-        for install in history.timelines[account].installs
-        if install.old_head is not None
-    }
-    unseen: dict[tuple[int, int], Entry] = {}
-    for read in history.reads:
-        reader = read.entry.int
-        writer = replaced_by.get((read.account, read.seen_head.int))
-        if writer is None or (reader, read.account) in legs or (writer, read.account) not in legs:
-            continue
-        unseen.setdefault((reader, writer), legs[writer, read.account])
-    return unseen
+def _told_in_order(history: History, there: NDArray[np.int32], back: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return the order of the lowest account, then of the two legs' times."""
+    versions, entries = history.versions, history.tables.entries
+    ids = history.tables.accounts.id.values
+    written = [entries.written_at_microseconds.values[versions.entry[one]] for one in (there, back)]
+    account = np.minimum(ids[versions.account[there]], ids[versions.account[back]])
+    return np.lexsort((np.maximum(*written), np.minimum(*written), account))
 
 
 def _written(entry: Entry) -> tuple[int, int]:

@@ -1,0 +1,66 @@
+"""What following a run live costs per 1,000 new rows, with a small ledger behind it and with a large one.
+
+Rows come into a real PostgreSQL; the auditor's own function reads what is new and adds it up. Processor time of this
+process, and the time until it is done, which has the database's work in it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import json
+
+from rich.table import Table
+
+from racelab_operator.platforms.local.postgresql import PostgreSQL
+
+#: How many entries the ledger holds when the new ones come.
+LEDGERS: Final = (10_000, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Milliseconds per 1,000 new rows by the ledger's size: of this process's processor time, and of the clock."""
+
+    processor: dict[int, float]
+    clock: dict[int, float]
+    load_per_second: float
+
+
+def measure() -> Live:
+    """Fill a ledger, and measure at each size on the way."""
+    with tempfile.TemporaryDirectory(prefix="rl-live-") as home:
+        sockets = Path(home) / "s"
+        sockets.mkdir()
+        with PostgreSQL(Path(home) / "data", sockets, max_connections=50):
+            environment = os.environ | {
+                "DATABASE_URL": f"postgresql://racelab@/racelab?host={sockets}&port=5432",
+                "DJANGO_SETTINGS_MODULE": "racelab_bank.settings",
+                "RACELAB_TOKEN": "bench",
+            }
+            command = [sys.executable, "-m", "bench.following", *map(str, LEDGERS)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found = json.loads(done.stdout)
+    return Live(
+        {int(size): one for size, one in found["processor"].items()},
+        {int(size): one for size, one in found["clock"].items()},
+        found["load_per_second"],
+    )
+
+
+def table(live: Live) -> Table:
+    """Return what was measured."""
+    small, large = LEDGERS
+    told = Table(title="Live audit: milliseconds per 1,000 new rows (an entry and an install are two)")
+    for heading in ("", "10 k entries in the ledger", "1 M", "ratio"):
+        told.add_column(heading, justify="right")
+    for name, found in (("processor", live.processor), ("clock", live.clock)):
+        told.add_row(name, f"{found[small]:.2f}", f"{found[large]:.2f}", f"{found[large] / found[small]:.2f}")
+    told.caption = f"loading all of it for the final audit: {live.load_per_second:,.0f} entries with installs per second"
+    return told
