@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import derived_histories
+import derived_isolation
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,6 +36,7 @@ def derived_files() -> dict[Path, str]:
         ROOT / "docs/claims.md": claims_page(catalog["bank"]),
         ROOT / "docs/strategies.md": strategies_page(catalog["bank"]),
         derived_histories.PAGE: derived_histories.histories_page(),
+        derived_isolation.PAGE: derived_isolation.isolation_page(),
         readme: between_marks(readme.read_text(encoding="utf-8"), claims_table(catalog["bank"], "read-committed")),
     }
 

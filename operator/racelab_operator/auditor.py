@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from racelab_operator.errors import RacelabError
-from racelab_operator.observed import Accounts, Anomalies, Audit, Code, DuplicateBalances, Run, User
+from racelab_operator.observed import Accounts, Anomalies, Audit, Code, DuplicateBalances, Interleavings, Run, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,6 +114,14 @@ class Auditor:
         """List a run's first anomalies, each in a sentence."""
         answer = self._ask("GET", f"/api/runs/{key}/anomalies?limit={limit}")
         return self._read(Anomalies.model_validate_json, answer)
+
+    def interleavings(self, key: str, operation: str | None, limit: int, *, drawing: bool) -> Interleavings | None:
+        """Show who was lost and to whom, of one operation or of all; None when there is no such operation."""
+        asked = {"limit": str(limit), "drawing": str(drawing).lower()}
+        if operation is not None:
+            asked["operation"] = operation
+        answer = self._ask("GET", f"/api/runs/{key}/interleavings?{urllib.parse.urlencode(asked)}")
+        return None if answer.status_code == 404 else self._read(Interleavings.model_validate_json, answer)
 
     @contextmanager
     def history(self, key: str) -> Iterator[Iterator[bytes]]:

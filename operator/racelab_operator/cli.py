@@ -10,6 +10,7 @@ import click
 from racelab_operator.cli_codes import codes
 from racelab_operator.cli_crd import crd
 from racelab_operator.cli_drift import drift
+from racelab_operator.cli_explain import explain
 from racelab_operator.cli_files import completion, init, report
 from racelab_operator.cli_lab import down, status
 from racelab_operator.cli_options import examples
@@ -42,7 +43,9 @@ def cli() -> None:
     """
 
 
-for _command in (run, validate, init, report, up, down, status, drift, codes, threads, crd, completion, export, verify):
+for _command in (
+    run, validate, init, report, up, down, status, drift, explain, codes, threads, export, verify, crd, completion,
+):  # fmt: skip
     cli.add_command(_command)
 
 

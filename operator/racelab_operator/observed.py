@@ -199,6 +199,29 @@ class Anomalies(_Answer):
     anomalies: tuple[Anomaly, ...]
 
 
+class Explained(_Answer):
+    """One anomaly between two operations, in two lanes."""
+
+    kind: str
+    operations: tuple[str, ...]
+    sentence: str
+    reason: str
+    lanes: tuple[dict[str, str | int | None], ...]
+    events: tuple[dict[str, str | int | None], ...]
+    notes: tuple[str, ...]
+    text: str
+    svg: str | None = None
+
+
+class Interleavings(_Answer):
+    """How many interleavings there are, and some of them; `told` says why there is none."""
+
+    run: str
+    count: Count
+    told: str | None = None
+    interleavings: tuple[Explained, ...]
+
+
 class DuplicateBalances(_Answer):
     """How often a balance was recorded again on its account, and why that misleads here; exact without reasons."""
 

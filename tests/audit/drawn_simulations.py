@@ -17,7 +17,7 @@ CLEAN_WAYS: tuple[Way, ...] = ("locked", "conditional")
 
 
 @st.composite
-def writes(draw: st.DrawFn, accounts: int, ways: Sequence[Way], *, faults: bool, transfers: bool) -> Write:
+def writes(draw: st.DrawFn, accounts: int, ways: Sequence[Way], *, faults: bool, transfers: bool, apart: bool) -> Write:
     way = draw(st.sampled_from(ways))
     account = draw(st.integers(1, accounts))
     amount = draw(st.integers(1, 500) | st.integers(-500, -1))
@@ -25,7 +25,7 @@ def writes(draw: st.DrawFn, accounts: int, ways: Sequence[Way], *, faults: bool,
     if transfers and accounts > 1 and draw(st.booleans()):
         legs = (*legs, Leg(account % accounts + 1, -amount))
     fault: Fault | None = draw(st.sampled_from(["no entry", "no install", None, None, None])) if faults else None
-    return Write(legs, way, fault)
+    return Write(legs, way, fault, apart and draw(st.booleans()))
 
 
 @st.composite
@@ -36,7 +36,9 @@ def simulations(
     accounts: int = 3,
     faults: bool = False,
     transfers: bool = True,
+    apart: bool = False,
     least: int = 0,
+    most: int = 25,
     plain: bool = True,
 ) -> Simulation:
     """Draw a simulation. The first account is always a `plain` one: without an owner, opened, and with a balance."""
@@ -45,8 +47,8 @@ def simulations(
     derived = draw(others)
     created = draw(others) - derived
     owners = {account: draw(st.integers(7, 8)) for account in sorted(draw(others) | created)}
-    write = writes(len(openings), ways, faults=faults, transfers=transfers)
-    planned = draw(st.lists(write, min_size=least, max_size=25))
+    write = writes(len(openings), ways, faults=faults, transfers=transfers, apart=apart)
+    planned = draw(st.lists(write, min_size=least, max_size=most))
     picks = draw(st.lists(st.integers(0, 5), max_size=3 * len(planned) + 1))
     simulation = Simulation(openings, owners=owners, derived=derived, created=created)
     return simulation.play(planned, picks, workers=draw(st.integers(1, 6)))

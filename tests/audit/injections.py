@@ -5,143 +5,25 @@ often each kind must be found. What is not named must not be found.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
+from audit.drafts import Draft, Finding, Injected, overwritten
+from audit.isolation_injections import dependency_cycle, dirty_read, read_skew, stale_guard, stale_read
 from racelab_bank.audit.history import History
-from racelab_bank.audit.rows import Account, Entry, Install, Read
-
-#: No balance of a simulation is as low as this.
-FAR_BELOW = -(10**9)
-
-Finding = tuple[int | None, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Injected:
-    history: History
-    findings: set[Finding]
-    counts: Mapping[str, int]
-
-
-@dataclass
-class Draft:
-    """A history under change: one plain account of it, to which writes are added at the end."""
-
-    history: History
-    account: Account
-    next_id: int = 1 << 90
-
-    @classmethod
-    def of(cls, history: History, random: Random) -> "Draft":
-        plain = [one for one in history.accounts if one.owner is None and not one.derived]
-        return cls(history, random.choice(plain))
-
-    def open(self, *, owner: int | None = None, derived: bool = False, cents: int = 0) -> Account:
-        """Open another account of the run, with `cents` on it, and change that one from now on."""
-        number = 1 + max(one.id for one in self.history.accounts)
-        head = UUID(int=(1 << 95) + number)
-        self.account = Account(number, cents, cents, 0, head, owner, derived)
-        self.history = replace(self.history, accounts=[*self.history.accounts, self.account])
-        return self.account
-
-    def create(self, owner: int, amount: int) -> Entry:
-        """Add a request that creates an account for an owner with its first deposit."""
-        self.open(owner=owner)
-        entry = self.write(amount)
-        created = [replace(one, old_head=None) if one.new_head == entry.id else one for one in self.history.installs]
-        self.history = replace(self.history, installs=created)
-        return entry
-
-    def read(self, entry: Entry, account: Account) -> None:
-        """Note that the operation of `entry` has seen an account like this."""
-        self.history = replace(self.history, reads=[*self.history.reads, Read(entry.id, account.id, account.head)])
-
-    def versions(self) -> list[Install]:
-        own = (install for install in self.history.installs if install.account == self.account.id)
-        return sorted(own, key=lambda install: install.sequence)
-
-    def minimum(self, minimum_cents: int) -> None:
-        self._update(replace(self.account, minimum_cents=minimum_cents))
-
-    def _update(self, account: Account) -> None:
-        accounts = [account if one.id == account.id else one for one in self.history.accounts]
-        self.history = replace(self.history, accounts=accounts)
-        self.account = account
-
-    def entry(self, amount: int, before: int | None = None, previous: UUID | None = None, operation: str = "") -> Entry:
-        """Add an entry without an install; computed unless it says what it read."""
-        self.next_id += 1
-        entry = Entry(
-            id=UUID(int=self.next_id),
-            leg=0,
-            leg_count=1,
-            account=self.account.id,
-            operation=operation or f"injected {self.next_id}",
-            amount_cents=amount,
-            balance_before_cents=before,
-            balance_after_cents=None if before is None else before + amount,
-            previous=previous,
-            strategy="injected",
-            replica="bank-9",
-            worker="1",
-            transaction=1 << 40,
-            read_at_microseconds=None,
-            written_at_microseconds=1 << 50,
-        )
-        self.history = replace(self.history, entries=[*self.history.entries, entry])
-        return entry
-
-    def install(self, head: UUID, balance: int) -> Install:
-        """Put a balance on the account."""
-        sequence = 1 + max((install.sequence for install in self.history.installs), default=0)
-        now = self.account
-        install = Install(sequence, now.id, now.head, head, now.balance_cents, balance, transaction=1 << 40)
-        self.history = replace(self.history, installs=[*self.history.installs, install])
-        self._update(replace(now, head=head, balance_cents=balance))
-        return install
-
-    def write(self, amount: int, operation: str = "") -> Entry:
-        """Add a correct computed write."""
-        entry = self.entry(amount, operation=operation)
-        self.install(entry.id, self.account.balance_cents + amount)
-        return entry
-
-    def stale_write(self, amount: int, seen: Account) -> Entry:
-        """Add an absolute write, computed from the account as it was `seen`."""
-        entry = self.entry(amount, seen.balance_cents, seen.head)
-        self.install(entry.id, seen.balance_cents + amount)
-        return entry
-
-    def back_to(self, version: int) -> Account:
-        """Return the account as it was before this version."""
-        install = self.versions()[version]
-        assert install.old_head is not None
-        return replace(self.account, head=install.old_head, balance_cents=install.old_balance_cents)
-
-
-def _overwritten(draft: Draft, random: Random) -> tuple[Entry, list[str]]:
-    """Add a write, then one by somebody who slept through some writes or all of them: the culprit, and who is lost."""
-    draft.minimum(FAR_BELOW)
-    draft.write(random.randint(1, 100))
-    versions = draft.versions()
-    first = random.randrange(len(versions))
-    by_id = {entry.id: entry.operation for entry in draft.history.entries}
-    culprit = draft.stale_write(random.randint(1, 100), draft.back_to(first))
-    return culprit, [by_id[install.new_head] for install in versions[first:]]
 
 
 def lost_update(history: History, random: Random) -> Injected:
     draft = Draft.of(history, random)
-    culprit, lost = _overwritten(draft, random)
+    culprit, lost = overwritten(draft, random)
     findings: set[Finding] = {(draft.account.id, (operation, culprit.operation)) for operation in lost}
     return Injected(draft.history, findings, {"lost_update": len(lost), "stale_install": 1})
 
 
 def stale_install(history: History, random: Random) -> Injected:
     draft = Draft.of(history, random)
-    culprit, lost = _overwritten(draft, random)
+    culprit, lost = overwritten(draft, random)
     listed = tuple([culprit.operation, *lost][:20])
     return Injected(draft.history, {(draft.account.id, listed)}, {"lost_update": len(lost), "stale_install": 1})
 
@@ -239,7 +121,7 @@ def outcome_mismatch(history: History, random: Random) -> Injected:
 INJECTIONS: Mapping[str, Callable[[History, Random], Injected]] = {
     one.__name__: one
     for one in (
-        double_spend, duplicate, half_posting, hidden_overdraft, lost_update, outcome_mismatch, stale_install,
-        torn_write, visible_overdraft, write_skew,
+        dependency_cycle, dirty_read, double_spend, duplicate, half_posting, hidden_overdraft, lost_update,
+        outcome_mismatch, read_skew, stale_guard, stale_install, stale_read, torn_write, visible_overdraft, write_skew,
     )
 }  # fmt: skip

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.drafts import Draft
 from audit.drawn_simulations import clean_simulations, often, simulations, sometimes
-from audit.injections import INJECTIONS, Draft
+from audit.injections import INJECTIONS
 from audit.simulated_bank import Leg, Simulation, Way, Write, put_back
 from racelab_bank.audit.registry import Detector, detectors
 from racelab_bank.audit.report import Outcome, audit, findings

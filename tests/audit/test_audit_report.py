@@ -140,12 +140,16 @@ def test_the_json_has_the_fields_of_the_contract() -> None:
         "outcome": "Consistent",
         "reason": "every balance is what its entries make it, and the histories agree with the ledger",
         "anomalies": {
+            "dependency_cycle": 0,
+            "dirty_read": 0,
             "double_spend": 0,
             "duplicate": 0,
             "half_posting": 0,
             "hidden_overdraft": 0,
             "lost_update": 0,
             "outcome_mismatch": 0,
+            "read_skew": 0,
+            "stale_read": 0,
             "torn_write": 0,
             "visible_overdraft": 0,
             "write_skew": 0,
@@ -171,6 +175,16 @@ def test_the_json_has_the_fields_of_the_contract() -> None:
         "seconds": told["seconds"],
         "requests_per_second": told["requests_per_second"],
         "latency_milliseconds": told["latency_milliseconds"],
+        "certificate": {
+            "serializable": True,
+            "reason": "2 operations performed again one after the other give every recorded balance",
+            "operations": 2,
+            "dependencies": {"ww": 1, "wr": 0, "rw": 0},
+            "order": told["certificate"]["order"],
+            "cycles": None,
+            "operations_on_cycles": 0,
+            "witnesses": [],
+        },
     }
 
 

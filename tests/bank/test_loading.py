@@ -86,9 +86,7 @@ def test_accounts_and_installs_come_as_they_are(open_run: OpenRun) -> None:
         history = rows.history(run)
     stored = list(Account.objects.filter(run=run).order_by("pk"))
     assert list(history.accounts) == [
-        AccountRow(
-            one.pk, one.opening_cents, one.balance_cents, one.minimum_cents, one.head, one.owner, one.derived
-        )
+        AccountRow(one.pk, one.opening_cents, one.balance_cents, one.minimum_cents, one.head, one.owner, one.derived)
         for one in stored
     ]
     assert list(history.installs) == [

@@ -6,6 +6,7 @@ process, and the time until it is done, which has the database's work in it.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +14,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import json
 
 from rich.table import Table
 
@@ -62,5 +61,7 @@ def table(live: Live) -> Table:
         told.add_column(heading, justify="right")
     for name, found in (("processor", live.processor), ("clock", live.clock)):
         told.add_row(name, f"{found[small]:.2f}", f"{found[large]:.2f}", f"{found[large] / found[small]:.2f}")
-    told.caption = f"loading all of it for the final audit: {live.load_per_second:,.0f} entries with installs per second"
+    told.caption = (
+        f"loading all of it for the final audit: {live.load_per_second:,.0f} entries with installs per second"
+    )
     return told

@@ -114,9 +114,9 @@ def test_a_file_that_is_no_report_is_told_so(tmp_path: Path, content: str, messa
 
 def test_without_a_terminal_the_table_is_plain_aligned_lines() -> None:
     assert printed(sample()) == [
-        "step                                       operations  lost    drift  serial order  claim  outcome     verdict",
-        "3-replicas-atomic_only-read-committed-0ms         300   187  −187.00  refuted       racy   Anomalous   Confirmed",
-        "3-replicas-row_lock-read-committed-0ms            300     0     0.00  proved        safe   Consistent  Confirmed",
+        "step                                       operations  lost    drift  serial   claim  outcome     verdict",
+        "3-replicas-atomic_only-read-committed-0ms         300   187  −187.00  refuted  racy   Anomalous   Confirmed",
+        "3-replicas-row_lock-read-committed-0ms            300     0     0.00  proved   safe   Consistent  Confirmed",
         "atomic_only at 3 replicas lost 187 of 300 deposits (drift −187.00); claimed racy: Confirmed",
         "Who was lost, and to whom, while a lab is up: racelab explain sample-uid12-0",
         "sample: Confirmed (2 of 2 steps Confirmed)",
@@ -127,7 +127,17 @@ def test_what_else_was_found_has_a_column_where_there_is_something_else() -> Non
     skewed = audit(outcome="Anomalous", anomalies={"lost_update": 0, "write_skew": 12, "visible_overdraft": 1})
     lines = printed(build_report(RACE, status(skewed, audit())))
     heading, raced, locked = (re.split("  +", line) for line in lines[:3])
-    assert heading == ["step", "operations", "lost", "drift", "also found", "serial order", "claim", "outcome", "verdict"]
+    assert heading == [
+        "step",
+        "operations",
+        "lost",
+        "drift",
+        "also found",
+        "serial order",
+        "claim",
+        "outcome",
+        "verdict",
+    ]
     assert raced[1:5] == ["300", "0", "0.00", "12 write skews, 1 visible overdraft"]
     assert locked[1:6] == ["300", "0", "0.00", "proved", "safe"]
     assert lines[1].index("racy") == lines[2].index("safe")
@@ -148,7 +158,16 @@ def test_every_anomaly_that_is_claimed_or_detected_is_documented() -> None:
 
 def test_steps_that_were_not_done_show_no_figures_and_why() -> None:
     lines = printed(partial())
-    assert lines[2].split() == ["3-replicas-row_lock-read-committed-0ms", "–", "–", "–", "–", "safe", "Unknown", "Unknown"]
+    assert lines[2].split() == [
+        "3-replicas-row_lock-read-committed-0ms",
+        "–",
+        "–",
+        "–",
+        "–",
+        "safe",
+        "Unknown",
+        "Unknown",
+    ]
     assert lines[-3:] == [
         "3-replicas-row_lock-read-committed-0ms: interrupted",
         "Who was lost, and to whom, while a lab is up: racelab explain sample-uid12-0",

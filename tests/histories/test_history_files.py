@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.injections import INJECTIONS
 from audit.drawn_simulations import often, simulations
+from audit.injections import INJECTIONS
 from audit.simulated_bank import Leg, Simulation, Write
 from racelab_bank.audit.jsonl import stacks
 from racelab_bank.audit.jsonl.problems import WrongHistory

@@ -46,7 +46,7 @@ def test_the_proof_of_every_step_holds(example: Path, home: Home) -> None:
     out = home.path / "report.json"
     process = home.start("run", str(example), "--json", str(out), "--keep", "--quiet")
     record = home.lab(process)
-    wait_until(lambda: out.exists() and bool(out.read_text()) or process.poll() is not None, 500)
+    wait_until(lambda: (out.exists() and bool(out.read_text())) or process.poll() is not None, 500)
     assert process.poll() is None, process.communicate()
     told = json.loads(out.read_text())
     reports = told if isinstance(told, list) else [told]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from racelab_bank.audit.columns import everything
-from racelab_bank.audit.versions import NONE
+from racelab_bank.audit.heads import NONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

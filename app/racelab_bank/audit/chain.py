@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from racelab_bank.audit.columns import everything
-from racelab_bank.audit.versions import NONE
+from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.words import money, signed
 
 if TYPE_CHECKING:

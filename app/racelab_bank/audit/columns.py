@@ -122,6 +122,14 @@ class Keys:
         """Return the values of these rows."""
         return [value.decode(errors="surrogatepass") for value in self.values[rows].tolist()]
 
+    def where(self, text: str) -> Flags:
+        """Return where this text is."""
+        return self.values == text.encode(errors="surrogatepass")
+
+    def holds(self, text: str) -> bool:
+        """Return whether this text is there."""
+        return bool(self.where(text).any())
+
     def words(self, width: int) -> list[NDArray[np.uint64]]:
         """Return the texts as `width` numbers of 64 bits each, filled up with zeros; `width` must be enough."""
         padded = self.values.astype(f"S{8 * width}")

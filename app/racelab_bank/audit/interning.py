@@ -21,6 +21,9 @@ _FACTORS: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0
 #: About how many things are sorted at once.
 _BUCKET: Final = 2**17
 
+#: So many hashes that come more than once are looked up one by one.
+_FEW: Final = 2**14
+
 
 def intern(*parts: Part) -> tuple[list[NDArray[np.int32]], int]:
     """Return the numbers of each part's things, and how many different things there are.
@@ -29,8 +32,8 @@ def intern(*parts: Part) -> tuple[list[NDArray[np.int32]], int]:
     """
     columns = [np.concatenate(words) for words in zip(*parts, strict=True)]
     hashed = mix(columns)
-    first = np.empty(len(hashed), np.int32)
-    for rows in _buckets(hashed):
+    first = np.arange(len(hashed), dtype=np.int32)
+    for rows in _buckets(hashed, _repeated(hashed)):
         first[rows] = _firsts(rows, hashed[rows], [column[rows] for column in columns])
     number = np.cumsum(first == np.arange(len(first), dtype=np.int32), dtype=np.int32)
     codes = number[first] - np.int32(1)
@@ -38,14 +41,27 @@ def intern(*parts: Part) -> tuple[list[NDArray[np.int32]], int]:
     return np.split(codes, np.cumsum(lengths)[:-1]), int(number[-1]) if len(number) else 0
 
 
-def _buckets(hashed: NDArray[np.uint64]) -> Iterator[NDArray[np.intp]]:
-    """Yield the rows of each bucket, in ascending order: by the highest bits of their hashes."""
-    bits = min(16, max(0, (len(hashed) // _BUCKET).bit_length()))
+def _repeated(hashed: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Return the rows that may be the same as another one: all, unless few hashes come more than once.
+
+    What has a hash of its own is the first of its kind, and the only one.
+    """
+    ordered = np.sort(hashed)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice) > _FEW:
+        return np.arange(len(hashed))
+    at = np.minimum(np.searchsorted(twice, hashed), max(0, len(twice) - 1))
+    return np.flatnonzero(twice[at] == hashed) if len(twice) else np.empty(0, np.intp)
+
+
+def _buckets(hashed: NDArray[np.uint64], rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Deal rows into buckets by the highest bits of their hashes; yield each bucket's rows in ascending order."""
+    bits = min(16, max(0, (len(rows) // _BUCKET).bit_length()))
     if not bits:
-        yield np.arange(len(hashed))
+        yield rows
         return
-    bucket = (hashed >> np.uint64(64 - bits)).astype(np.uint8 if bits <= 8 else np.uint16)
-    order = np.argsort(bucket, kind="stable")
+    bucket = (hashed[rows] >> np.uint64(64 - bits)).astype(np.uint8 if bits <= 8 else np.uint16)
+    order = rows[np.argsort(bucket, kind="stable")]
     ends = np.cumsum(np.bincount(bucket, minlength=2**bits))
     yield from np.split(order, ends[:-1])
 

@@ -41,12 +41,17 @@ def who_and_what(entry: Entry) -> str:
 
 
 def _where(entry: Entry) -> str:
-    return f" on {entry.replica}" if entry.replica else ""
+    return f" on {shown(entry.replica)}" if entry.replica else ""
 
 
 def operation(entry: Entry) -> str:
     """Return what an entry's operation is called, without the replica: `operation 7`, or `entry` and its id."""
-    return f"operation {entry.operation}" if entry.operation else f"entry {entry.id}"
+    return f"operation {shown(entry.operation)}" if entry.operation else f"entry {entry.id}"
+
+
+def shown(text: str) -> str:
+    """Return a text of a caller's as it may be printed: what would steer a terminal, or break a line, is replaced."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def clock(microseconds: int) -> str:

@@ -13,7 +13,7 @@ from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import ConfigDict, Field
 
-from racelab_bank.auditor import auditing, codes, gate, histories, runs, users
+from racelab_bank.auditor import auditing, codes, explaining, gate, histories, runs, users
 from racelab_bank.entries import now_microseconds
 from racelab_bank.models import Run
 
@@ -88,6 +88,29 @@ class DuplicateBalances(Schema):
     run: str
     duplicates: int
     reasons: list[str]
+
+
+class Explained(Schema):
+    """One anomaly between two operations: its lanes, its events in order, and what would have prevented it."""
+
+    kind: str
+    operations: list[str]
+    sentence: str
+    reason: str
+    lanes: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    notes: list[str]
+    text: str
+    svg: str | None
+
+
+class Interleavings(Schema):
+    """A page of a run's interleavings; `told` says why there is none."""
+
+    run: str
+    count: int
+    told: str | None
+    interleavings: list[Explained]
 
 
 class NoSuchRun(Exception):
@@ -202,6 +225,19 @@ def list_anomalies(
     return auditing.anomalies(_found(key), offset, limit)
 
 
+@api.get("/runs/{key}/interleavings", response={200: Interleavings, **PROBLEMS})
+def list_interleavings(  # noqa: PLR0917 - ninja takes a query's fields from the signature
+    request: HttpRequest,
+    key: Key,
+    operation: Annotated[str | None, Query(max_length=100)] = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    drawing: bool = False,
+) -> dict[str, Any]:
+    """Show who was lost, and to whom: each in two lanes, as text and, with `drawing`, as SVG."""
+    return explaining.explain(_found(key), operation=operation, offset=offset, limit=limit, drawing=drawing)
+
+
 @api.get("/runs/{key}/accounts", response={200: Accounts, **PROBLEMS})
 def list_accounts(request: HttpRequest, key: Key, limit: Annotated[int, Query(ge=1, le=1_000)] = 10) -> dict[str, Any]:
     """List a run's accounts that have entries, those with the largest drift first."""
@@ -251,7 +287,7 @@ def _answers(status: int, *errors: type[Exception]) -> None:
 
 
 _answers(400, histories.IncompleteHistory)
-_answers(404, NoSuchRun)
+_answers(404, NoSuchRun, explaining.UnknownOperation)
 _answers(409, runs.Contradiction)
 _answers(422, runs.UnknownName, users.WrongUserName)
 _answers(503, DatabaseError, InterfaceError, psycopg.Error)

@@ -24,6 +24,7 @@ _ACCOUNTS = "FROM account a WHERE a.run_id = %(run)s"
 
 _HASH = "hashtextextended({text}, {seed})"
 
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The different combinations of some texts, each with its hash: what rows bring is the hash.

@@ -25,9 +25,7 @@ Examples:
 """
 
 
-@click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=_EXAMPLES
-)
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=_EXAMPLES)
 @click.argument("file", type=click.File("rb"), metavar="FILE.jsonl")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, amounts in cents.")
 @click.option(

@@ -67,7 +67,7 @@ def report_table(report: ExperimentReport, *, plain: bool) -> Table:
         table.add_column(heading, justify="right")
     if any(others):
         table.add_column("also found")
-    for heading in ("serial order", "claim", "outcome", "verdict"):
+    for heading in ("serial", "claim", "outcome", "verdict"):
         table.add_column(heading)
     for step, found in zip(report.steps, others, strict=True):
         table.add_row(*_figures(step), *([found] if any(others) else []), *_words(step))

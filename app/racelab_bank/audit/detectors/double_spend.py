@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from racelab_bank.audit.registry import Anomaly, Findings, detector
-from racelab_bank.audit.words import signed
+from racelab_bank.audit.words import operation, signed
 
 if TYPE_CHECKING:
     from racelab_bank.audit.history import History
@@ -42,7 +42,7 @@ class DoubleSpend(Anomaly):
         replicas = dict.fromkeys(attempt.replica for attempt in self.attempts if attempt.replica)
         where = f", on {', '.join(replicas)}" if replicas else ""
         times = len(self.attempts)
-        return f"operation {first.operation} ({signed(first.amount_cents)}) was applied {times} times{where}"
+        return f"{operation(first)} ({signed(first.amount_cents)}) was applied {times} times{where}"
 
 
 @detector(DoubleSpend, "double spend")

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from racelab_bank.audit.columns import everything
+from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.registry import Anomaly, Findings, detector
-from racelab_bank.audit.versions import NONE
 from racelab_bank.audit.words import who
 
 if TYPE_CHECKING:

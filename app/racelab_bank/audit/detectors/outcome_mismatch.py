@@ -17,7 +17,7 @@ import numpy as np
 from racelab_bank.audit.columns import everything
 from racelab_bank.audit.postings import NONE
 from racelab_bank.audit.registry import Anomaly, Findings, detector
-from racelab_bank.audit.words import signed
+from racelab_bank.audit.words import shown, signed
 
 if TYPE_CHECKING:
     from racelab_bank.audit.columns import Flags
@@ -46,7 +46,7 @@ class OutcomeMismatch(Anomaly):
     @property
     def sentence(self) -> str:
         """What was said, and what is."""
-        what = f"operation {self.operation.key} ({signed(self.operation.amount_cents)})"
+        what = f"operation {shown(self.operation.key)} ({signed(self.operation.amount_cents)})"
         if self.applied is None:
             return f"{what} was acknowledged, but the ledger does not hold it"
         told = self.operation.outcome or self.operation.error or "not applied"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from racelab_bank.audit.registry import Anomaly, Findings, detector
-from racelab_bank.audit.words import count, money
+from racelab_bank.audit.words import count, money, operation
 
 if TYPE_CHECKING:
     from racelab_bank.audit.groups import Group
@@ -48,7 +48,7 @@ class VisibleOverdraft(Anomaly):
     @property
     def sentence(self) -> str:
         """Who overdrew the account, and how far."""
-        who = "a write without an entry" if self.entry is None else f"operation {self.entry.operation}"
+        who = "a write without an entry" if self.entry is None else operation(self.entry)
         return (
             f"{who} put account {self.account} at {money(self.first.new_balance_cents)}, below its minimum of "
             f"{money(self.minimum_cents)}; {count(self.installs, 'balance')} below it, "

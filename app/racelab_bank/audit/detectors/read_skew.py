@@ -22,6 +22,7 @@ from racelab_bank.audit.graph.components import mutual
 from racelab_bank.audit.graph.cycles import Name, name_of_pairs, steps_of_pair
 from racelab_bank.audit.graph.dependencies import Sort
 from racelab_bank.audit.graph.telling import told
+from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.registry import Anomaly, Findings, detector
 from racelab_bank.audit.words import who
 
@@ -82,6 +83,8 @@ def read_skews(history: History) -> Findings[FuzzyRead | ReadSkew]:
     plain = edges.where((edges.sort == Sort.PLAIN) | (edges.sort == Sort.COMMUTING))
     pairs = mutual(plain.source, plain.target)
     skewed = name_of_pairs(plain.where(pairs.there), plain.where(pairs.back), Name.READ_SKEW)
+    # Whoever overlooked a version of the very account that it had seen it on has read that in two versions.
+    skewed &= plain.account[pairs.there] != plain.account[pairs.back]
     there, back = pairs.there[skewed], pairs.back[skewed]
 
     def make(number: int) -> FuzzyRead | ReadSkew:
@@ -101,7 +104,8 @@ def _fuzzy(history: History) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the first read of each posting and account of which it has seen several heads, and how many."""
     reads = history.dependencies.reads
     seen = history.versions.seen[reads.row]
-    order = np.lexsort((seen, reads.account, reads.posting))
+    elsewhere = np.flatnonzero(reads.own == NONE)
+    order = elsewhere[np.lexsort((seen[elsewhere], reads.account[elsewhere], reads.posting[elsewhere]))]
     same = np.append(False, (np.diff(reads.posting[order]) == 0) & (np.diff(reads.account[order]) == 0))
     other = np.append(False, np.diff(seen[order]) != 0)
     begins = np.flatnonzero(~same[: len(order)])

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from racelab_bank.audit.acknowledged import Told
+from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.registry import Anomaly, Findings, detector
-from racelab_bank.audit.versions import NONE, OPENING
+from racelab_bank.audit.versions import OPENING
 from racelab_bank.audit.words import milliseconds, operation, who
 
 if TYPE_CHECKING:

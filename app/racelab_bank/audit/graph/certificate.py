@@ -142,7 +142,7 @@ def _sorted(edges: Edges, base: NDArray[np.int64]) -> NDArray[np.int64]:
     return ranks(np.fromiter(sorter.static_order(), np.intp, len(base)))
 
 
-def _silent(history: History) -> str | None:
+def _silent(history: History) -> str | None:  # noqa: PLR0911 - a sentence each
     """Say what the ledger does not tell, without which no order can be proved."""
     versions = history.versions
     entries = history.tables.entries

@@ -22,7 +22,8 @@ import numpy as np
 
 from racelab_bank.audit.columns import everything
 from racelab_bank.audit.detectors.duplicate import births_of_owners
-from racelab_bank.audit.versions import NONE, OPENING
+from racelab_bank.audit.heads import NONE
+from racelab_bank.audit.versions import OPENING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

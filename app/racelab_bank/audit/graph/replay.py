@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from racelab_bank.audit.columns import everything
-from racelab_bank.audit.versions import NONE
-from racelab_bank.audit.words import money
+from racelab_bank.audit.heads import NONE
+from racelab_bank.audit.words import money, operation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +98,7 @@ def _balances(history: History, done: _Performed) -> str | None:
 
 def _told(history: History, done: _Performed, at: int, recorded: str, expected: str) -> str:
     entry = history.tables.entries[int(done.row[at])]
-    return f"operation {entry.operation} {recorded} on account {entry.account}, but performed in turn it is {expected}"
+    return f"{operation(entry)} {recorded} on account {entry.account}, but performed in turn it is {expected}"
 
 
 def _heads(history: History, done: _Performed, rank: NDArray[np.int64], order: NDArray[np.intp]) -> str | None:
@@ -109,7 +109,13 @@ def _heads(history: History, done: _Performed, rank: NDArray[np.int64], order: N
     wrong = (previous != NONE) & (previous != done.head_before) & ~derived[done.account]
     if wrong.any():
         entry = history.tables.entries[int(done.row[np.flatnonzero(wrong)[0]])]
-        return f"operation {entry.operation} read another version of account {entry.account} than the one in turn"
+        return f"{operation(entry)} read another version of account {entry.account} than the one in turn"
+    version = versions.version_of_entry[done.row]
+    # Equal and opposite amounts can give the right balances in a wrong order.
+    wrong = (version != NONE) & ((versions.old[version] if len(versions) else NONE) != done.head_before)
+    if wrong.any():
+        entry = history.tables.entries[int(done.row[np.flatnonzero(wrong)[0]])]
+        return f"{operation(entry)} replaced another version of account {entry.account} than the one in turn"
     count = np.int64(max(1, len(history.postings)))
     places = _places(history, rank)[order]
     at = np.searchsorted(places, reads.account.astype(np.int64) * count + rank[reads.posting])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from racelab_bank.audit.graph.cycles import Cycle, Name, Step
 from racelab_bank.audit.graph.dependencies import Kind, Sort
-from racelab_bank.audit.versions import NONE
+from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.words import clock, later, money, operation, signed, who
 
 if TYPE_CHECKING:
@@ -20,17 +20,19 @@ def told(history: History, cycle: Cycle) -> str:
         return _Teller(history).lost_update(cycle)
     teller = _Teller(history)
     steps = "; ".join(teller.step(step) for step in cycle.steps)
-    return f"{steps}: {_ENDS[cycle.name]}"
+    if cycle.name in _ENDS:
+        end = _ENDS[cycle.name]
+    elif len(cycle.steps) == 2:
+        end = "each must have come before the other"
+    else:
+        end = "each must have come before the next, and the last before the first"
+    return f"{steps}: {end}"
 
 
 _ENDS = {
-    Name.WRITE_SKEW: "each must have come before the other",
     Name.READ_SKEW: "what was read together was never there together",
-    Name.CIRCULAR_FLOW: "each has what the other one only wrote later",
-    Name.DUPLICATE: "each must have come before the other",
     Name.STALE_GUARD: "what was checked was no longer true; harmless as long as no floor is broken",
-    Name.INTERLEAVED_ADDITIONS: "in neither order do the balances in between come out; what the database adds up stays",
-    Name.LONGER: "each must have come before the next, and the last before the first",
+    Name.INTERLEAVED_ADDITIONS: "in no order do the balances in between come out; what the database adds up stays",
 }
 
 
@@ -56,7 +58,7 @@ class _Teller:
             f"{who(reader)} read {money(reader.balance_before_cents or 0)} on account {reader.account} from "
             f"{source}{when}, {who(victim)} installed {money(victims_install.new_balance_cents)} over it"
             f"{_since(read_at, victim)}, and {_name(reader)} then installed "
-            f"{money(readers_install.new_balance_cents)} over {over}{_since(read_at, reader)}: "
+            f"{money(readers_install.new_balance_cents)} over {over}{_since(victim.written_at_microseconds, reader)}: "
             f"{_name(victim)}'s {signed(victim.amount_cents)} {end}"
         )
 
@@ -95,10 +97,10 @@ class _Teller:
         return int(next((row for row in rows if on[row] == account), rows[0]))
 
 
-def _since(read_at: int | None, entry: Entry) -> str:
-    """Say how long after a read something was written, where both times are known."""
+def _since(then: int | None, entry: Entry) -> str:
+    """Say how long after a read, or another write, something was written, where both times are known."""
     written_at = entry.written_at_microseconds
-    return f" {later(written_at - read_at)}" if read_at and written_at else ""
+    return f" {later(written_at - then)}" if then and written_at else ""
 
 
 def _name(entry: Entry | None) -> str:

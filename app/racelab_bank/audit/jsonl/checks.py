@@ -10,6 +10,7 @@ import numpy as np
 from racelab_bank.audit.columns import Ids, Integers, Keys, Words
 from racelab_bank.audit.interning import intern
 from racelab_bank.audit.jsonl.problems import WrongHistory
+from racelab_bank.audit.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ class Checks:
         _once(
             self.operations,
             [operation.generator, operation.key, *attempt],
-            lambda row: f"this attempt of operation {operation[row].key}",
+            lambda row: f"this attempt of operation {shown(operation[row].key)}",
         )
 
     def references(self, generators: int) -> None:

@@ -18,7 +18,7 @@ class WrongHistory(Exception):
         self.line = line
 
 
-def what_does_not_fit(raw: bytes, problem: str) -> str:
+def what_does_not_fit(raw: bytes, problem: str) -> str:  # noqa: PLR0911 - a sentence each
     """Return what msgspec says of a line that is no line of a history, with what was given and what is allowed."""
     try:
         given: Any = json.loads(raw)
