@@ -74,7 +74,9 @@ def test_without_its_detector_an_injected_anomaly_passes(detector: Detector) -> 
     assert detector.kind in {finding.kind for finding in findings(injected, final=True)}
     assert detector.kind not in {finding.kind for finding in findings(injected, final=True, using=others)}
     blind, seeing = audit(injected, final=True, using=others), audit(injected, final=True)
-    assert (blind.anomalies, blind.culprits) != (seeing.anomalies, seeing.culprits)
+    counted = (blind.anomalies, blind.culprits) != (seeing.anomalies, seeing.culprits)
+    # A stale guard explains an overdraft, and is listed beside it without being counted.
+    assert counted is (detector.kind != "stale_guard")
 
 
 def ledger_totals(simulation: Simulation) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -11,7 +12,6 @@ from hypothesis import given
 from audit.drawn_simulations import often, simulations
 from audit.simulated_bank import Leg, Simulation, Write
 from racelab_bank.audit.detectors.lost_update import LostUpdate, lost_updates
-from racelab_bank.audit.history import History
 from racelab_bank.audit.interleaving import Interleaving, interleavings
 from racelab_bank.audit.interleaving.drawing import as_svg
 from racelab_bank.audit.interleaving.making import drawable
@@ -20,6 +20,9 @@ from racelab_bank.audit.interleaving.text import as_text
 from racelab_bank.claims import ISOLATIONS
 from racelab_bank.scenarios import scenarios
 from racelab_bank.strategies import strategies
+
+if TYPE_CHECKING:
+    from racelab_bank.audit.history import History
 
 
 def two_deposits() -> History:

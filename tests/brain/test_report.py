@@ -133,7 +133,7 @@ def test_what_else_was_found_has_a_column_where_there_is_something_else() -> Non
         "lost",
         "drift",
         "also found",
-        "serial order",
+        "serial",
         "claim",
         "outcome",
         "verdict",

@@ -42,10 +42,10 @@ def test_a_transaction_says_the_rest_when_it_goes_on(connect: Connect) -> None:
     )
 
 
-def test_three_in_a_row_go_on_one_after_the_other(connect: Connect) -> None:
-    queue = script(T1(FIRST), T2(FIRST), T3(FIRST), T1(COMMIT), T2(COMMIT), T3(COMMIT))
+def test_a_chain_of_waits_is_let_go_link_by_link(connect: Connect) -> None:
+    chain = script(T1(FIRST), T2(SECOND), T2(FIRST), T3(SECOND), T1(COMMIT), T2(COMMIT), T3(COMMIT))
     with performer(connect) as performing:
-        observation = performing.perform(queue, "read-committed")
+        observation = performing.perform(chain, "read-committed")
     waited = [one for one in observation.performed if one.blocked_by]
     assert [(one.transaction, one.blocked_by) for one in waited] == [("T2", "T1"), ("T3", "T2")]
     assert [observation.performed[one.went_on_after or 0].transaction for one in waited] == ["T1", "T2"]

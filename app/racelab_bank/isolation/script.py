@@ -1,7 +1,8 @@
 """A script: which transaction says what, in which order.
 
 Written as data, `script(T1("UPDATE …"), T2("SELECT …"), T1(COMMIT), T2(COMMIT))`. Nothing says what waits or fails:
-that is observed. A transaction begins with its first statement.
+that is observed. A transaction begins with its first statement. Two of them should not wait for the same row: which one
+comes first when it is free, PostgreSQL does not promise.
 """
 
 from collections.abc import Callable

@@ -157,7 +157,7 @@ def _silent(history: History) -> str | None:  # noqa: PLR0911 - a sentence each
         return f"{count(half, 'posting')} of which legs are missing"
     silent = int(derived[versions.entry_account].sum()) - len(history.dependencies.summed[0])
     if silent:
-        return f"{count(silent, 'entry does', 'entries do')} not say what had been summed up before them"
+        return f"{count(silent, 'entry does', 'entries do')} not say how many entries had been summed up"
     blind = int(derived[history.dependencies.reads.account].sum())
     if blind:
         return f"{count(blind, 'read')} of an account that keeps no balance, and so has no version to be named"
