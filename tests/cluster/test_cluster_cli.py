@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-READABLE = ("step", "operations", "lost", "drift", "claim", "outcome", "verdict")
+READABLE = ("step", "operations", "lost", "drift", "serial", "claim", "outcome", "verdict")
 
 
 @pytest.fixture

@@ -49,10 +49,10 @@ def print_report(report: ExperimentReport, to: Console) -> None:
             to.print(line.rstrip())
     for sentence in remarks(report):
         to.print(sentence)
-    for step in report.steps:
-        if step.lost:
-            to.print(f"Who was lost, and to whom, while a lab is up: racelab explain {step.run}")
-            break
+    # A cluster's runs are in its own auditor, which `racelab explain` does not ask.
+    lost = next((step for step in report.steps if step.lost), None)
+    if lost is not None and "kubernetes" not in report.versions:
+        to.print(f"Who was lost, and to whom, while a lab is up: racelab explain {lost.run}")
     to.print(_verdict_line(report))
 
 
