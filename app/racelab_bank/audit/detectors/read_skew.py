@@ -13,7 +13,7 @@ a cycle with one anti-dependency, in Adya, Weak Consistency, 1999.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from racelab_bank.audit.graph.components import mutual
 from racelab_bank.audit.graph.cycles import Name, name_of_pairs, steps_of_pair
 from racelab_bank.audit.graph.dependencies import Sort
-from racelab_bank.audit.graph.telling import told
+from racelab_bank.audit.graph.finding import CycleFound
 from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.registry import Anomaly, Findings, detector
 from racelab_bank.audit.words import who
@@ -29,7 +29,6 @@ from racelab_bank.audit.words import who
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from racelab_bank.audit.graph.cycles import Cycle
     from racelab_bank.audit.history import History
     from racelab_bank.audit.rows import Entry
 
@@ -54,23 +53,10 @@ class FuzzyRead(Anomaly):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSkew(Anomaly):
-    """`legs` are of the reader, and of the writer of whom it has seen one half."""
+class ReadSkew(CycleFound):
+    """A reader, and the writer of whom it has seen one half."""
 
     kind: ClassVar[str] = "read_skew"
-    legs: tuple[Entry, ...]
-    cycle: Cycle
-    history: History = field(repr=False)
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """One leg of each."""
-        return self.legs
-
-    @property
-    def sentence(self) -> str:
-        """What was seen of whom."""
-        return told(self.history, self.cycle)
 
 
 @detector(FuzzyRead, "read skew")
@@ -93,9 +79,7 @@ def read_skews(history: History) -> Findings[FuzzyRead | ReadSkew]:
             reader = entries[int(history.postings.first[reads.posting[read]])]
             return FuzzyRead(int(ids[reads.account[read]]), reader, int(heads[number]))
         at = number - len(fuzzy)
-        cycle = steps_of_pair(plain, int(there[at]), int(back[at]))
-        legs = entries.at(history.postings.first[list(cycle.postings)])
-        return ReadSkew(int(ids[cycle.steps[0].account]), tuple(legs), cycle, history)
+        return ReadSkew.of(history, steps_of_pair(plain, int(there[at]), int(back[at])))
 
     return Findings(np.arange(len(fuzzy) + len(there)), make)
 
