@@ -7,7 +7,7 @@ playing by hand; `Observed` is all that `reconcile.decide` knows about the world
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -200,14 +200,17 @@ class Anomalies(_Answer):
 
 
 class Explained(_Answer):
-    """One anomaly between two operations, in two lanes."""
+    """One anomaly between two operations, in two lanes; what they consist of stays as the auditor told it."""
 
     kind: str
     operations: tuple[str, ...]
     sentence: str
     reason: str
-    lanes: tuple[dict[str, str | int | None], ...]
-    events: tuple[dict[str, str | int | None], ...]
+    reasons: tuple[dict[str, Any], ...] = ()
+    begin_microseconds: int | None = None
+    lanes: tuple[dict[str, Any], ...]
+    versions: tuple[dict[str, Any], ...] = ()
+    events: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     text: str
     svg: str | None = None

@@ -99,6 +99,13 @@ class Draft:
         )
         self.history = replace(self.history, operations=[*self.history.operations, told])
 
+    def timed_out(self, entry: Entry, begin: int, end: int) -> None:
+        """Note that the generator gave up, at `end`, and does not know that this was applied."""
+        self.told(entry, begin, end, named=False)
+        *others, told = self.history.operations
+        unknown = replace(told, type="info", status=None, outcome=None, replica=None, error="timeout")
+        self.history = replace(self.history, operations=[*others, unknown])
+
     def versions(self) -> list[Install]:
         own = (install for install in self.history.installs if install.account == self.account.id)
         return sorted(own, key=lambda install: install.sequence)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from audit.drafts import Draft, Injected, Posting, overwritten
 from racelab_bank.audit.history import History
-from racelab_bank.audit.rows import Account
+from racelab_bank.audit.rows import Account, Entry
 
 #: How the next operation on a ring depends on one: that one had read what it replaced, it had read what that one wrote,
 #: or it wrote over it; or not at all.
@@ -100,11 +100,13 @@ def stale_read(history: History, random: Random) -> Injected:
 
 
 def _told_too_late(draft: Draft, seconds: Sequence[int], random: Random) -> None:
-    """Add versions that nobody can be blamed for not seeing: told after the request was sent, or told somebody else."""
+    """Add versions that nobody can be blamed for not seeing: told somebody else, or nobody, or after it was sent."""
     if random.random() < 0.5:
         draft.told(draft.write(1), seconds[0], seconds[3])
     if random.random() < 0.5:
         draft.told(draft.write(1), seconds[0], seconds[1], generator=1)
+    if random.random() < 0.5:
+        draft.timed_out(draft.write(1), seconds[0], seconds[1])
     if random.random() < 0.5:
         draft.write(1)
 
@@ -149,11 +151,14 @@ def ring(draft: Draft, links: Sequence[Link], random: Random) -> tuple[list[int]
             draft.read(one, seen)
             _write(draft, seen, other, random)
             continue
-        _write(draft, seen, one, random)
+        first = _write(draft, seen, one, random)
         if link == "wr":
             draft.read(other, draft.account)
-        else:
+        elif first.previous is None:
+            # What the database adds twice it may add in any order.
             draft.stale_write(random.randint(1, 100), draft.account, of=other)
+        else:
+            _write(draft, draft.account, other, random)
     for count, posting in zip(legs, postings, strict=True):
         if not count:
             draft.open()
@@ -161,9 +166,8 @@ def ring(draft: Draft, links: Sequence[Link], random: Random) -> tuple[list[int]
     return accounts, postings
 
 
-def _write(draft: Draft, now: Account, posting: Posting, random: Random) -> None:
+def _write(draft: Draft, now: Account, posting: Posting, random: Random) -> Entry:
     """Add a correct write, computed by the database or from what is there."""
     if random.random() < 0.5:
-        draft.write(random.randint(1, 100), of=posting)
-    else:
-        draft.stale_write(random.randint(1, 100), now, of=posting)
+        return draft.write(random.randint(1, 100), of=posting)
+    return draft.stale_write(random.randint(1, 100), now, of=posting)

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import permutations
+from itertools import combinations, permutations
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -126,6 +126,26 @@ def test_a_ring_of_dependencies_of_any_sort_is_refuted_by_itself_and_a_row_of_th
             assert check(draft.history).serializable is True
 
 
+def test_of_many_circles_through_the_same_operations_the_smallest_is_told() -> None:
+    lengths: Counter[int] = Counter()
+    for seed in range(400):
+        random = Random(seed)
+        pairs = [pair if random.random() < 0.5 else pair[::-1] for pair in combinations(range(6), 2)]
+        chosen = random.sample(pairs, random.randint(6, 9))
+        draft = Draft.of(Simulation([0]).history(), random)
+        legs = Counter(later for _, later in chosen)
+        operations = [draft.posting(max(1, legs[number])) for number in range(6)]
+        for reader, writer in chosen:
+            draft.read(operations[reader], draft.open())
+            draft.write(1, of=operations[writer])
+        for number in set(range(6)) - legs.keys():
+            draft.open()
+            draft.write(1, of=operations[number])
+        lengths.update(len(witness["operations"]) for witness in check(draft.history).witnesses)
+    assert min(lengths[3], lengths[4]) > 10
+    assert lengths[5]
+
+
 def test_leaving_off_where_an_order_has_failed_leaves_none_out() -> None:
     for history in small(4, range(300)):
         bank = Bank(history)
@@ -218,6 +238,19 @@ def test_without_help_from_scipy_an_order_is_found_that_all_dependencies_follow(
         assert sorted(rank.tolist()) == list(range(len(history.postings)))
         assert (rank[edges.source] < rank[edges.target]).all()
         assert replay(history, rank) is None
+
+
+@pytest.mark.parametrize("derived", [(), (1,)])
+def test_whoever_waits_for_each_other_is_proved_in_the_order_of_installs_or_sums_which_takes_hardly_any_room(
+    derived: tuple[int, ...],
+) -> None:
+    writes = [Write((Leg(1, 100),), "conditional")] * 500
+    picks = [Random(7).randrange(6) for _ in range(2_000)]
+    history = Simulation([0], derived=derived).play(writes, picks, workers=6).history()
+    assert [entry.id for entry in history.entries] != sorted(entry.id for entry in history.entries)
+    order = certify(history).order
+    assert order == history.order_of_installs.encode(history.order_of_installs.postings)
+    assert len(order) < 40
 
 
 def three() -> History:

@@ -251,6 +251,26 @@ def test_who_each_read_what_the_other_wrote_must_each_have_come_first() -> None:
     )
 
 
+def test_a_circle_that_harms_is_told_and_not_the_harmless_one_beside_it() -> None:
+    books = draft(100_00, 100_00, 0, 0)
+    one, other = books.posting(3, "T1"), books.posting(2, "T2")
+    between = books.posting(1, "T3")
+    for account, first, second in ((1, one, other), (2, other, one)):
+        books.on(account)
+        books.write(1_00, of=first)
+        books.write(1_00, of=second)
+    assert kinds(replace(books.history, entries=[replace(one, leg_count=2) for one in books.history.entries])) == []
+    books.on(3)
+    books.write(1_00, of=one)
+    books.read(between, books.on(3))
+    books.on(4)
+    books.write(1_00, of=between)
+    books.read(other, books.on(4))
+    (found,) = findings(books.history, final=True)
+    assert (found.kind, found.operations) == ("dependency_cycle", ("T1", "T3", "T2"))
+    assert certify(books.history).cycles == {"interleaved_additions": 1}
+
+
 def test_two_accounts_of_one_owner_are_told_as_creations_that_saw_none() -> None:
     simulation = Simulation([0, 0, 0], owners={2: 7, 3: 7}, created={2, 3})
     history = simulation.play([add(3, 100, "locked"), add(2, 100, "locked")], [], workers=1).history()

@@ -90,29 +90,6 @@ class DuplicateBalances(Schema):
     reasons: list[str]
 
 
-class Explained(Schema):
-    """One anomaly between two operations: its lanes, its events in order, and what would have prevented it."""
-
-    kind: str
-    operations: list[str]
-    sentence: str
-    reason: str
-    lanes: list[dict[str, Any]]
-    events: list[dict[str, Any]]
-    notes: list[str]
-    text: str
-    svg: str | None
-
-
-class Interleavings(Schema):
-    """A page of a run's interleavings; `told` says why there is none."""
-
-    run: str
-    count: int
-    told: str | None
-    interleavings: list[Explained]
-
-
 class NoSuchRun(Exception):
     """There is no run of that key: 404."""
 
@@ -225,7 +202,7 @@ def list_anomalies(
     return auditing.anomalies(_found(key), offset, limit)
 
 
-@api.get("/runs/{key}/interleavings", response={200: Interleavings, **PROBLEMS})
+@api.get("/runs/{key}/interleavings", response={200: explaining.Interleavings, **PROBLEMS})
 def list_interleavings(  # noqa: PLR0917 - ninja takes a query's fields from the signature
     request: HttpRequest,
     key: Key,

@@ -1,9 +1,9 @@
 """Ways of applying a posting, right and wrong. One file each; adding a file adds a strategy.
 
-A strategy is a function of a `Posting` and a `Bank`, decorated with what it claims:
+A strategy is a function of a `Posting` and a `Bank`, decorated with what it claims and, if it is safe, how:
 
-    @strategy(CLAIMS, transaction="atomic")
-    def atomic_only(posting: Posting, bank: Bank) -> Applied: ...
+    @strategy(CLAIMS, transaction="atomic", prevents=BLOCKS)
+    def row_lock(posting: Posting, bank: Bank) -> Applied: ...
 """
 
 import sys
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from racelab_bank import registry
+from racelab_bank.prevention import CLAIMS_ONLY, Prevention
 
 if TYPE_CHECKING:
     from racelab_bank.claims import Claim, Claims
@@ -34,7 +35,8 @@ class Strategy:
 
     `transaction`: whether it opens one, or autocommits. `serves`: which scenarios it can serve. `accounts`: columns of
     the accounts that its runs open, where these differ from what they usually are. `exceptions`: claims for scenarios,
-    by name, in which it does otherwise.
+    by name, in which it does otherwise. `prevents`: how it keeps operations from overlooking each other, where
+    it claims to; told where another strategy has let it happen.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Strategy:
     serves: "Serves"
     accounts: Mapping[str, bool]
     exceptions: "Mapping[str, Claims]"
+    prevents: Prevention
 
     def claim(self, scenario: "Scenario", isolation: str) -> "Claim":
         """Return what it claims when it serves `scenario` at `isolation`."""
@@ -87,11 +90,12 @@ def strategy(
     serves: "Serves" = balances,
     accounts: Mapping[str, bool] = _NO_COLUMNS,
     exceptions: "Mapping[str, Claims]" = _NO_EXCEPTIONS,
+    prevents: Prevention = CLAIMS_ONLY,
 ) -> "Callable[[Callable[[Posting, Bank], Applied]], Strategy]":
     """Make a strategy of a function that applies a posting; see `Strategy`."""
 
     def decorate(function: "Callable[[Posting, Bank], Applied]") -> Strategy:
-        return Strategy(function.__name__, function, transaction, claims, serves, accounts, exceptions)
+        return Strategy(function.__name__, function, transaction, claims, serves, accounts, exceptions, prevents)
 
     return decorate
 

@@ -11,12 +11,13 @@ Safe at read committed, as long as everybody asks for it. Above it, whoever wait
 from racelab_bank.claims import Aborts, Safe, claims
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import BLOCKS
 from racelab_bank.strategies import strategy
 
 CLAIMS = claims(read_committed=Safe, repeatable_read=Aborts, serializable=Aborts)
 
 
-@strategy(CLAIMS, transaction="atomic")
+@strategy(CLAIMS, transaction="atomic", prevents=BLOCKS)
 def advisory_lock(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting under the accounts' advisory locks."""
     with bank.transaction():

@@ -12,13 +12,14 @@ together, at repeatable read too, since they write no common row. Serializable a
 from racelab_bank.claims import Aborts, Anomaly, claims, racy
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import INSERTS
 from racelab_bank.strategies import strategy
 
 OVERDRAWS = racy(Anomaly.VISIBLE_OVERDRAFT)
 CLAIMS = claims(read_committed=OVERDRAWS, repeatable_read=OVERDRAWS, serializable=Aborts)
 
 
-@strategy(CLAIMS, transaction="atomic", accounts={"derived": True})
+@strategy(CLAIMS, transaction="atomic", accounts={"derived": True}, prevents=INSERTS)
 def append_only(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting by inserting its entries."""
     with bank.transaction():

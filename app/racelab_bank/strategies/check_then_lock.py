@@ -12,12 +12,13 @@ read committed, whoever waited for the lock is aborted.
 from racelab_bank.claims import Aborts, Anomaly, claims, racy
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import BLOCKS
 from racelab_bank.strategies import strategy
 
 CLAIMS = claims(read_committed=racy(Anomaly.VISIBLE_OVERDRAFT), repeatable_read=Aborts, serializable=Aborts)
 
 
-@strategy(CLAIMS, transaction="atomic")
+@strategy(CLAIMS, transaction="atomic", prevents=BLOCKS)
 def check_then_lock(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting under the rows' locks, as it was decided before them."""
     with bank.transaction():

@@ -10,12 +10,13 @@ statement per leg, the one that can be refused first; a crash between the two le
 from racelab_bank.claims import Safe, at_every_level
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import ADDS_ABOVE_FLOOR
 from racelab_bank.strategies import strategy
 
 CLAIMS = at_every_level(Safe)
 
 
-@strategy(CLAIMS, transaction="none")
+@strategy(CLAIMS, transaction="none", prevents=ADDS_ABOVE_FLOOR)
 def conditional_update(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting with its floors in the WHERE clause."""
     bank.wait_window()

@@ -11,12 +11,13 @@ Loses nothing at any level. But the check reads a balance that is old by the tim
 from racelab_bank.claims import Anomaly, at_every_level, racy
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import ADDS
 from racelab_bank.strategies import strategy
 
 CLAIMS = at_every_level(racy(Anomaly.VISIBLE_OVERDRAFT))
 
 
-@strategy(CLAIMS, transaction="none")
+@strategy(CLAIMS, transaction="none", prevents=ADDS)
 def f_expression(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting with an F() expression; read first only when there is a floor to check."""
     seen = bank.read(posting) if posting.checked else None

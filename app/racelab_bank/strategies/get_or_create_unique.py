@@ -12,10 +12,11 @@ it would not see the row that its INSERT has just collided with.
 from racelab_bank.claims import Safe, at_every_level
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import FINDS_FIRST
 from racelab_bank.strategies import openings, strategy
 
 
-@strategy(at_every_level(Safe), transaction="none", serves=openings)
+@strategy(at_every_level(Safe), transaction="none", serves=openings, prevents=FINDS_FIRST)
 def get_or_create_unique(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting to what `get_or_create()` returns."""
     return bank.get_or_create(posting.required_opening, unique_owner=True)

@@ -12,12 +12,13 @@ a lock is aborted when a row has changed meanwhile.
 from racelab_bank.claims import Aborts, Safe, claims
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import BLOCKS
 from racelab_bank.strategies import guards, strategy
 
 CLAIMS = claims(read_committed=Safe, repeatable_read=Aborts, serializable=Aborts)
 
 
-@strategy(CLAIMS, transaction="atomic", serves=guards)
+@strategy(CLAIMS, transaction="atomic", serves=guards, prevents=BLOCKS)
 def joint_lock(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting under the locks of all accounts of the guard."""
     with bank.transaction():

@@ -10,12 +10,13 @@ Safe at every level: nobody waits, so nobody goes on with what is old by then. T
 from racelab_bank.claims import Aborts, at_every_level
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import NEVER_WAITS
 from racelab_bank.strategies import strategy
 
 CLAIMS = at_every_level(Aborts)
 
 
-@strategy(CLAIMS, transaction="atomic")
+@strategy(CLAIMS, transaction="atomic", prevents=NEVER_WAITS)
 def row_lock_nowait(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting under the rows' locks, or not at all."""
     with bank.transaction():

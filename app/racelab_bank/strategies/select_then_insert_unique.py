@@ -13,10 +13,11 @@ first to commit, and is then refused although an update would have been right: c
 from racelab_bank.claims import Aborts, at_every_level
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import REFUSES_SECOND
 from racelab_bank.strategies import openings, strategy
 
 
-@strategy(at_every_level(Aborts), transaction="atomic", serves=openings)
+@strategy(at_every_level(Aborts), transaction="atomic", serves=openings, prevents=REFUSES_SECOND)
 def select_then_insert_unique(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting to the owner's account, or create it where the database finds none."""
     opening = posting.required_opening

@@ -16,12 +16,13 @@ from racelab_bank.databases.postgresql import is_conflict
 from racelab_bank.errors import Conflict
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import TRIES_AGAIN
 from racelab_bank.strategies import balances_and_guards, strategy
 
 ATTEMPTS = 50
 
 
-@strategy({"serializable": Safe}, transaction="atomic", serves=balances_and_guards)
+@strategy({"serializable": Safe}, transaction="atomic", serves=balances_and_guards, prevents=TRIES_AGAIN)
 def serializable_retry(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting as if alone, as often as it takes."""
     for _ in bank.attempts(ATTEMPTS):

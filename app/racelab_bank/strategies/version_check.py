@@ -14,13 +14,14 @@ from racelab_bank.claims import Safe, at_every_level
 from racelab_bank.errors import Conflict
 from racelab_bank.ledger import Bank
 from racelab_bank.posting import Applied, Posting
+from racelab_bank.prevention import COMPARES
 from racelab_bank.strategies import one_balance, strategy
 
 CLAIMS = at_every_level(Safe)
 ATTEMPTS = 50
 
 
-@strategy(CLAIMS, transaction="none", serves=one_balance)
+@strategy(CLAIMS, transaction="none", serves=one_balance, prevents=COMPARES)
 def version_check(posting: Posting, bank: Bank) -> Applied:
     """Apply the posting where nobody has written since it was read."""
     for _ in bank.attempts(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""Makes interleavings: the reads and installs of two operations in one order.
+"""Makes interleavings: finds the anomalies that can be shown, and puts what the two operations did into one order.
 
 Times tell that order, as far as they are known. Only installs on one account have a certain one, the version order:
 where clocks of two replicas disagree with it, it is kept, and a note says so. A read may come after an install that it
@@ -7,128 +7,122 @@ did not see, while that one had not been committed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from racelab_bank.audit.detectors.duplicate import Duplicate, duplicates
-from racelab_bank.audit.detectors.lost_update import LostUpdate, lost_updates
-from racelab_bank.audit.detectors.write_skew import WriteSkew, write_skews
+from racelab_bank.audit.detectors.lost_update import LostUpdate
+from racelab_bank.audit.detectors.stale_guard import StaleGuard
 from racelab_bank.audit.heads import NONE
-from racelab_bank.audit.interleaving.preventing import reason
-from racelab_bank.audit.words import clock, count, milliseconds, money, operation, shown, signed, who_and_what
+from racelab_bank.audit.interleaving.casting import Cast, cast
+from racelab_bank.audit.interleaving.constraining import constraints
+from racelab_bank.audit.interleaving.noting import notes
+from racelab_bank.audit.interleaving.ordering import in_order
+from racelab_bank.audit.interleaving.preventing import Overlooking, Remedies, reasons
+from racelab_bank.audit.interleaving.scene import Scene
+from racelab_bank.audit.interleaving.values import Event, Interleaving, Kind, Lane, Reason
+from racelab_bank.audit.registry import detectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from racelab_bank.audit.history import History
     from racelab_bank.audit.registry import Anomaly
-    from racelab_bank.audit.rows import Entry, Install
 
-LOST: Final = "LOST"
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One operation: its `name`, what became of it, and facts about it. `answer` is what its caller was told."""
-
-    name: str
-    operation: str
-    mark: str
-    strategy: str
-    replica: str
-    worker: str
-    transaction: int
-    amount_cents: int
-    answer: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A `read` or a `write` in a lane, 0 or 1. `at_microseconds` is Unix time, None where it was not recorded."""
-
-    lane: int
-    kind: str
-    what: str
-    account: int
-    at_microseconds: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Interleaving:
-    """Two lanes and their events in order: `lanes[0]` is whom the anomaly is about."""
-
-    kind: str
-    sentence: str
-    reason: str
-    lanes: tuple[Lane, Lane]
-    events: tuple[Event, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def begin_microseconds(self) -> int | None:
-        """The earliest time that is known."""
-        return min((event.at_microseconds for event in self.events if event.at_microseconds is not None), default=None)
-
-    def offset(self, event: Event) -> str:
-        """Return how long after the beginning an event was: `3.214 ms`; nothing where that is not known."""
-        begin = self.begin_microseconds
-        return "" if begin is None or event.at_microseconds is None else milliseconds(event.at_microseconds - begin)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the auditor lists it."""
-        return {
-            "kind": self.kind,
-            "operations": [lane.operation for lane in self.lanes],
-            "sentence": self.sentence,
-            "reason": self.reason,
-            "lanes": [{name: getattr(lane, name) for name in lane.__slots__} for lane in self.lanes],
-            "events": [{name: getattr(event, name) for name in event.__slots__} for event in self.events],
-            "notes": list(self.notes),
-        }
+#: What is shown first; other kinds follow in the order of their names.
+_FIRST: Final = ("lost_update", "write_skew", "duplicate", "stale_guard")
+#: The culprits of lost updates, who are shown beside their victims, and what is not about two operations.
+NOT_SHOWN: Final = frozenset({"stale_install", "visible_overdraft", "hidden_overdraft", "outcome_mismatch"})
 
 
 def interleavings(
-    history: History, *, about: str | None = None, offset: int = 0, limit: int | None = None
+    history: History,
+    *,
+    about: str | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+    remedies: Remedies | None = None,
 ) -> Iterator[Interleaving]:
-    """Yield the interleavings of lost updates, write skews and duplicates, in this order.
+    """Yield the interleavings of lost updates, write skews, duplicates, stale guards and others, in this order.
 
-    `about` is an operation's key: only those in which it takes part. Anomalies of which one half is not recorded cannot
-    be drawn, and are left out.
+    `about` is an operation's key: only those in which it takes part. Anomalies of sums and of answers, and those that
+    are judged only when a run has ended, are not among them. `remedies`: the strategies that are named as what would
+    have prevented it.
     """
-    end = None if limit is None else offset + limit
-    yield from islice(_all(history, about), offset, end)
+    yield from _made(history, _shown(history, about), remedies, offset, limit)
 
 
-def drawable(history: History) -> int:
-    """Return how many interleavings there are: at most, as a half may not be recorded."""
-    return len(lost_updates.find(history)) + len(write_skews.find(history)) + len(duplicates.find(history))
+def page(
+    history: History, *, about: str | None, offset: int, limit: int, remedies: Remedies | None = None
+) -> tuple[int, list[Interleaving]]:
+    """Return how many interleavings there are, and so many of them from `offset`; see `interleavings`."""
+    shown = list(_shown(history, about))
+    return sum(map(len, shown)), list(_made(history, shown, remedies, offset, limit))
 
 
-def _all(history: History, about: str | None) -> Iterator[Interleaving]:
-    maker = _Maker(history)
-    for found in _anomalies(history, about):
-        if about is not None and about not in (entry.operation for entry in found.entries):
-            continue
-        made = maker.make(found)
-        if made is not None:
-            yield made
+def _made(
+    history: History, shown: Iterable[Sequence[Anomaly]], remedies: Remedies | None, offset: int, limit: int | None
+) -> Iterator[Interleaving]:
+    left = sys.maxsize if limit is None else limit
+    for found in shown:
+        if not left:
+            return
+        for number in range(offset, min(len(found), offset + left)):
+            yield interleave(history, found[number], remedies)
+            left -= 1
+        offset = max(0, offset - len(found))
 
 
-def _anomalies(history: History, about: str | None) -> Iterator[Anomaly]:
-    lost = lost_updates.find(history)
-    if about is None:
-        yield from lost
-    else:
-        yield from (lost[number] for number in _lost_about(history, about))
-    yield from write_skews.find(history)
-    yield from duplicates.find(history)
+def interleave(history: History, found: Anomaly, remedies: Remedies | None = None) -> Interleaving:
+    """Show one anomaly of a history, of whatever kind; of one that names no entry only its sentence."""
+    casted = cast(history, found)
+    scene = Scene(history, casted)
+    lanes = tuple(scene.lane(part) for part in casted.parts)
+    seen = [one for lane, part in enumerate(casted.parts) for one in scene.seen(lane, part)]
+    certain = list(constraints(seen, lanes))
+    ordered = [seen[number] for number in in_order([one.event.at_microseconds for one in seen], certain)]
+    places = {one.place for one in ordered if one.place is not None}
+    mine = {one.place: one.event.lane for one in ordered if one.place is not None and one.event.kind is Kind.WRITE}
+    numbers = {place: number for number, place in enumerate(scene.sorted(places))}
+    events = [replace(one.event, version=None if one.place is None else numbers[one.place]) for one in ordered]
+    return Interleaving(
+        found.kind,
+        found.sentence,
+        lanes,
+        tuple(scene.versions(places, mine)),
+        tuple(events),
+        _prevented(found.kind, casted, lanes, events, remedies),
+        notes(history, found, casted, lanes, seen=seen, certain=certain),
+    )
+
+
+def _shown(history: History, about: str | None) -> Iterator[Sequence[Anomaly]]:
+    """Yield the anomalies that can be shown, kind by kind; of one operation without making all the lost updates."""
+    chosen = [one for one in detectors() if not one.final_only and one.kind not in NOT_SHOWN]
+    chosen.sort(key=lambda one: (_FIRST.index(one.kind) if one.kind in _FIRST else len(_FIRST), one.kind))
+    for one in chosen:
+        found = one.find(history)
+        if about is None:
+            yield found
+        elif one.kind == LostUpdate.kind:
+            yield [found[number] for number in _lost_about(history, about)]
+        else:
+            yield [each for each in found if about in _who(history, each)]
+
+
+def _who(history: History, found: Anomaly) -> Iterator[str]:
+    """Yield the keys of the operations that take part in an anomaly."""
+    yield from (entry.operation for entry in found.entries)
+    if isinstance(found, StaleGuard):
+        overlooked = cast(history, found).parts[0].entry
+        if overlooked != NONE:
+            yield history.tables.entries[overlooked].operation
 
 
 def _lost_about(history: History, about: str) -> list[int]:
-    """Return the numbers of the lost updates in which an operation takes part, without making all of them."""
+    """Return the numbers of the lost updates in which an operation takes part."""
     versions = history.versions
     rows = history.tables.entries.operation.where(about)
     if not rows.any():
@@ -138,132 +132,11 @@ def _lost_about(history: History, about: str) -> list[int]:
     return np.flatnonzero(part).tolist()
 
 
-class _Maker:
-    def __init__(self, history: History) -> None:
-        self._history = history
-
-    def make(self, found: Anomaly) -> Interleaving | None:
-        """Return the interleaving of an anomaly; None where one half is not recorded."""
-        if isinstance(found, LostUpdate) and found.culprit is not None:
-            return self._lost_update(found, found.victim, found.culprit)
-        if isinstance(found, WriteSkew):
-            return self._pair(found, found.first, found.second, "went through", "went through, too")
-        if isinstance(found, Duplicate) and found.first_creator is not None and found.surplus_creator is not None:
-            return self._pair(found, found.first_creator, found.surplus_creator, "created one", "created another one")
-        return None
-
-    def _lost_update(self, found: LostUpdate, victim: Entry, culprit: Entry) -> Interleaving:
-        versions = self._history.versions
-        early, late = (self._version(entry) for entry in (victim, culprit))
-        between = late - early - 1
-        notes = [f"{count(between, 'write')} of others came between the two."] if between else []
-        if bool(versions.stale[late]) and int(versions.parents[late]) + 1 < early < late:
-            notes.append(f"{operation(culprit)} overwrote more than {operation(victim)}: all since what it had read.")
-        return self._drawn(found, (victim, culprit), (LOST, "wrote over it"), notes)
-
-    def _pair(self, found: Anomaly, first: Entry, second: Entry, *marks: str) -> Interleaving:
-        return self._drawn(found, (first, second), (marks[0], marks[1]), [])
-
-    def _drawn(
-        self, found: Anomaly, entries: tuple[Entry, Entry], marks: tuple[str, str], notes: list[str]
-    ) -> Interleaving:
-        events, disagree = _in_order([event for lane in (0, 1) for event in self._events(lane, entries[lane])])
-        if disagree:
-            notes.append("The replicas' clocks disagree with the version order, which was recorded: it is kept.")
-        lanes = [self._lane(entry, mark) for entry, mark in zip(entries, marks, strict=True)]
-        early, late = (operation(entry) for entry in entries)
-        told = reason(found.kind, late, early)
-        return Interleaving(found.kind, found.sentence, told, (lanes[0], lanes[1]), tuple(events), tuple(notes))
-
-    def _events(self, lane: int, entry: Entry) -> list[tuple[int, Event]]:
-        """Return a lane's events, writes with their versions, reads with `NONE`."""
-        events = []
-        read_at = entry.read_at_microseconds or None
-        if entry.balance_before_cents is not None and entry.previous is not None:
-            seen = f"reads {money(entry.balance_before_cents)}"
-            events.append((NONE, Event(lane, "read", seen, entry.account, read_at)))
-        events += [(NONE, Event(lane, "read", what, account, read_at)) for account, what in self._looked(entry)]
-        version = self._version(entry)
-        if version != NONE:
-            install = self._install(version)
-            events.append((version, Event(lane, "write", _written(entry, install), entry.account, _at(entry))))
-        return events
-
-    def _looked(self, entry: Entry) -> Iterator[tuple[int, str]]:
-        """Yield what else the operation has read: the account, and what it saw there."""
-        reads = self._history.dependencies.reads
-        posting = self._history.postings.of_entry[self._row(entry)]
-        for number in np.flatnonzero(reads.posting == posting).tolist():
-            account = self._history.tables.accounts[int(reads.account[number])]
-            version = int(reads.version[number])
-            cents = account.opening_cents if version < 0 else self._install(version).new_balance_cents
-            yield account.id, f"reads {money(cents)} on account {account.id}"
-
-    def _version(self, entry: Entry) -> int:
-        """Return the version that an entry put on its account, `NONE` without one."""
-        return int(self._history.versions.version_of_entry[self._row(entry)])
-
-    def _row(self, entry: Entry) -> int:
-        entries = self._history.tables.entries
-        high, low = np.uint64(entry.id.int >> 64), np.uint64(entry.id.int & (2**64 - 1))
-        same = (entries.id.high == high) & (entries.id.low == low) & (entries.leg.values == entry.leg)
-        return int(np.flatnonzero(same)[0])
-
-    def _install(self, version: int) -> Install:
-        return self._history.tables.installs[int(self._history.versions.install[version])]
-
-    def _lane(self, entry: Entry, mark: str) -> Lane:
-        return Lane(
-            name=who_and_what(entry),
-            operation=entry.operation,
-            mark=mark,
-            strategy=entry.strategy,
-            replica=entry.replica,
-            worker=entry.worker,
-            transaction=entry.transaction,
-            amount_cents=entry.amount_cents,
-            answer=self._answer(entry),
-        )
-
-    def _answer(self, entry: Entry) -> str | None:
-        """Say what the caller was told, and how long it took, on the caller's own clock."""
-        operations = self._history.tables.operations
-        posting = self._history.postings.of_entry[self._row(entry)]
-        for row in np.flatnonzero(self._history.postings.of_operation == posting).tolist()[:1]:
-            told = operations[row]
-            status = "" if told.status is None else f"{told.status} "
-            took = milliseconds(told.end_microseconds - told.begin_microseconds)
-            what = shown(told.outcome or told.error or told.type)
-            return f"{status}{what} after {took}, sent at {clock(told.begin_microseconds)}"
-        return None
-
-
-def _written(entry: Entry, install: Install) -> str:
-    if install.old_head is None:
-        return f"creates account {install.account} with {money(install.new_balance_cents)}"
-    if entry.previous is None:
-        old, new = money(install.old_balance_cents), money(install.new_balance_cents)
-        return f"adds {signed(entry.amount_cents)}: {old} ⇒ {new}"
-    return f"writes {money(install.new_balance_cents)} over {money(install.old_balance_cents)}"
-
-
-def _at(entry: Entry) -> int | None:
-    return entry.written_at_microseconds or None
-
-
-def _in_order(events: Sequence[tuple[int, Event]]) -> tuple[list[Event], bool]:
-    """Order events by time, writes on one account by version; say whether times and versions disagree.
-
-    An operation reads before it writes; where times are not known, both read before either writes.
-    """
-    reads = [event for version, event in events if version == NONE]
-    writes = [event for version, event in sorted((one for one in events if one[0] != NONE), key=lambda one: one[0])]
-    one_account = len({event.account for event in writes}) < len(writes)
-    if not one_account and all(event.at_microseconds is not None for event in writes):
-        writes.sort(key=lambda event: event.at_microseconds or 0)
-    times = [event.at_microseconds for event in writes if event.at_microseconds is not None]
-    disagree = times != sorted(times)
-    if disagree or any(event.at_microseconds is None for event in (*reads, *writes)):
-        return [*reads, *writes], disagree
-    ordered = sorted(reads, key=lambda event: event.at_microseconds or 0)
-    return sorted([*ordered, *writes], key=lambda event: event.at_microseconds or 0), False
+def _prevented(
+    kind: str, casted: Cast, lanes: Sequence[Lane], events: Sequence[Event], remedies: Remedies | None
+) -> tuple[Reason, ...]:
+    if casted.late is None:
+        return ()
+    late, early = lanes[casted.late], lanes[1 - casted.late]
+    between = Overlooking(kind, early.short, late.short, late.strategy, casted.late, early.account)
+    return reasons(between, events, remedies)
