@@ -74,10 +74,10 @@ cli.add_command(verify)
 cli.add_command(isolation)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return its exit code."""
+def main(argv: list[str] | None = None, *, command: click.Command = cli, name: str = "racelab-bank") -> int:
+    """Run the command line, or one command of it under a name of its own; return its exit code."""
     try:
-        result = cli.main(argv, prog_name="racelab-bank", standalone_mode=False)
+        result = command.main(argv, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -14,6 +14,7 @@ from racelab_operator.auditor import Auditor
 from racelab_operator.cli_options import examples, home_option
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.keeping import addresses_of_lab
+from racelab_operator.outputs import check_directory, check_output
 from racelab_operator.runs import unknown_run
 
 if TYPE_CHECKING:
@@ -78,15 +79,16 @@ def explain(home: Path, key: str, operation: str | None, limit: int | None, svg:
 def _check(svg: str, limit: int | None) -> None:
     """Tell before anything is asked that the drawings cannot be written there."""
     path = Path(svg)
-    if not path.is_dir():
-        if path.suffix != ".svg" or svg.endswith("/"):
-            raise WrongUseError(f"--svg {svg}: there is no such directory: make it first, or name a file OUT.svg")
-        if not path.parent.is_dir():
-            raise WrongUseError(f"--svg {svg}: there is no directory {path.parent}: make it first")
-        if limit is not None and limit > 1:
-            raise WrongUseError(f"--svg {svg}: is one file, for {limit} drawings: name a directory, or say --limit 1")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise WrongUseError(f"--svg {svg}: cannot be written: choose another place")
+    if path.is_dir():
+        if not os.access(path, os.W_OK):
+            raise WrongUseError(f"--svg {svg}: cannot be written: choose another place")
+        return
+    if path.suffix != ".svg" or svg.endswith("/"):
+        raise WrongUseError(f"--svg {svg}: there is no such directory: make it first, or name a file OUT.svg")
+    check_directory("--svg", svg, path.parent)
+    if limit is not None and limit > 1:
+        raise WrongUseError(f"--svg {svg}: is one file, for {limit} drawings: name a directory, or say --limit 1")
+    check_output("--svg", svg)
 
 
 def _draw(found: Interleavings, path: Path) -> None:

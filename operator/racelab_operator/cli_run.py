@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import string
 import sys
@@ -19,6 +18,7 @@ from racelab_operator.cli_platform import KUBERNETES, platform_options, refuse_f
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.interruption import Interruption, interruptible
 from racelab_operator.keeping import address_lines, closing_surely, stay_up
+from racelab_operator.outputs import STDOUT, check_output
 from racelab_operator.platforms.local.lab import LocalLab
 from racelab_operator.platforms.local.platform import ESSENTIAL, LocalPlatform
 from racelab_operator.reconcile import interrupted
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from racelab_operator.spec import RaceExperiment
 
 _UID_ALPHABET = string.ascii_lowercase + string.digits
-_STDOUT = "-"
 
 _files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 
@@ -76,8 +75,9 @@ def run(files: tuple[Path, ...], json_out: str | None, *, keep: bool, quiet: boo
     platform, namespace, context = (flags.pop(name) for name in ("platform", "namespace", "context"))
     races = read_experiments(files)
     experiments = [] if platform == KUBERNETES else _experiments(races)
-    _check_output(json_out)
-    out = console(sys.stderr if json_out == _STDOUT else sys.stdout)
+    if json_out is not None:
+        check_output("--json", json_out)
+    out = console(sys.stderr if json_out == STDOUT else sys.stdout)
     err = console(sys.stderr)
     if platform == KUBERNETES:
         from racelab_operator.cli_cluster_run import Wanted, run_on_cluster  # noqa: PLC0415  `--help` should not wait
@@ -122,21 +122,8 @@ def _experiments(races: Sequence[RaceExperiment]) -> list[Experiment]:
     return [expand(race, "".join(secrets.choice(_UID_ALPHABET) for _ in range(5))) for race in races]
 
 
-def _check_output(json_out: str | None) -> None:
-    """Tell before anything is started that the report could not be written."""
-    if json_out is None or json_out == _STDOUT:
-        return
-    path = Path(json_out)
-    if path.is_dir():
-        raise WrongUseError(f"--json {json_out}: is a directory: name a file")
-    if not path.parent.is_dir():
-        raise WrongUseError(f"--json {json_out}: there is no directory {path.parent}: make it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise WrongUseError(f"--json {json_out}: cannot be written: choose another place")
-
-
 def _write(json_out: str, text: str) -> None:
-    if json_out == _STDOUT:
+    if json_out == STDOUT:
         click.echo(text, nl=False)
         return
     try:

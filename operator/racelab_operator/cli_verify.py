@@ -14,12 +14,12 @@ from racelab_operator.auditor import Auditor
 from racelab_operator.cli_options import examples, home_option
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.keeping import addresses_of_lab
+from racelab_operator.outputs import STDOUT, check_output
 from racelab_operator.runs import unknown_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STDOUT: Final = "-"
 #: The audit belongs to the bank, which this package never imports: it is asked as a program.
 VERIFIER: Final = (sys.executable, "-m", "racelab_bank.verifying")
 
@@ -42,19 +42,20 @@ def verify(arguments: tuple[str, ...]) -> int:
     )
 )
 @click.argument("key", metavar="RUN")
-@click.option("--out", default=_STDOUT, show_default=True, metavar="FILE", help="Where to; - is standard output.")
+@click.option("--out", default=STDOUT, show_default=True, metavar="FILE", help="Where to; - is standard output.")
 @home_option
 def export(home: Path, key: str, out: str) -> None:
     """Write a run of the lab that is up as a history file: everything that proves what became of the money.
 
     `racelab verify` checks it without a database; docs/histories.md tells its format. The file is whole or not there.
     """
+    check_output("--out", out)
     addresses = addresses_of_lab(home)
     with Auditor(addresses.auditor_url, addresses.token) as auditor:
         if auditor.run(key) is None:
             raise WrongUseError(unknown_run("RUN", key, auditor))
         with auditor.history(key) as blocks:
-            if out == _STDOUT:
+            if out == STDOUT:
                 for block in blocks:
                     sys.stdout.buffer.write(block)
                 sys.stdout.buffer.flush()
@@ -64,10 +65,6 @@ def export(home: Path, key: str, out: str) -> None:
 
 def _write(path: Path, blocks: Iterator[bytes]) -> None:
     """Write beside the file first, so that one which is there stays until its successor is whole."""
-    if path.is_dir():
-        raise WrongUseError(f"--out {path}: is a directory: name a file")
-    if not path.parent.is_dir():
-        raise WrongUseError(f"--out {path}: there is no directory {path.parent}: make it first")
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with half.open("wb") as file:

@@ -19,8 +19,9 @@ from racelab_bank.audit.columns import Keys, Words
 from racelab_bank.audit.drift import drift
 from racelab_bank.audit.graph.certificate import certify
 from racelab_bank.audit.history import History
+from racelab_bank.audit.lazy import Lazy
 from racelab_bank.audit.report import audit, findings
-from racelab_bank.audit.tables import Joined, Rows, Table
+from racelab_bank.audit.tables import Joined, Table
 
 TABLES: tuple[type[Table[Any]], ...] = (
     tables.Accounts,
@@ -80,7 +81,7 @@ def test_a_slice_of_a_table_is_that_of_its_rows(table: type[Table[Any]], data: s
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9)) if rows else []
     assert made[part] == rows[part]
     assert made.at(np.array(chosen, np.intp)) == [rows[at] for at in chosen]
-    some = Rows(made, np.array(chosen, np.intp))
+    some = Lazy(np.array(chosen, np.intp), made.__getitem__)
     same_as_list(some, [rows[at] for at in chosen], data)
     same_as_list(Joined(some, made), [*(rows[at] for at in chosen), *rows], data)
 

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from racelab_operator import keeping
 from racelab_operator.cli import main
-from racelab_operator.platforms.local.addresses import Addresses
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from brain.fake_auditor import FakeAuditor
 
+pytestmark = pytest.mark.usefixtures("running")
+
 RUN = (200, {"key": "mine-1", "state": "closed", "generators": 1})
-
-
-@pytest.fixture(autouse=True)
-def running(server: FakeAuditor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    addresses = Addresses("http://h:1", "https://h:2", server.url, Path("root.crt"), "token", "", ())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RACELAB_HOME", raising=False)
-    monkeypatch.setattr(keeping, "current_lab", lambda _home: SimpleNamespace(addresses=addresses))
 
 
 def explained(operation: str, *, svg: str | None = None) -> dict[str, Any]:

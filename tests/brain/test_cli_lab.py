@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from brain.samples import anomalous, audit
-from racelab_operator import keeping
 from racelab_operator.cli import main
-from racelab_operator.platforms.local.addresses import Addresses
 
 if TYPE_CHECKING:
     from brain.fake_auditor import FakeAuditor
     from racelab_operator.observed import Audit
+
+pytestmark = pytest.mark.usefixtures("running")
 
 EXACT = (200, {"run": "playground", "duplicates": 0, "reasons": []})
 MISLEADING = (200, {"run": "playground", "duplicates": 47, "reasons": ["amounts differ: …", "deposits mix: …"]})
@@ -33,14 +31,6 @@ CODES = [
     {"code": 2, "code_account": 9, "item": 1, "item_account": 2},
     {"code": 10, "code_account": 1200, "item": 11, "item_account": 1201},
 ]
-
-
-@pytest.fixture(autouse=True)
-def running(server: FakeAuditor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    addresses = Addresses("http://h:1", "https://h:2", server.url, Path("root.crt"), "token", "", ())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RACELAB_HOME", raising=False)
-    monkeypatch.setattr(keeping, "current_lab", lambda _home: SimpleNamespace(addresses=addresses))
 
 
 def answer(value: Audit) -> tuple[int, object]:

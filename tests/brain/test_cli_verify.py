@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from racelab_operator import keeping
 from racelab_operator.cli import main
-from racelab_operator.platforms.local.addresses import Addresses
 
 if TYPE_CHECKING:
     from brain.fake_auditor import FakeAuditor
@@ -19,15 +16,6 @@ if TYPE_CHECKING:
 RUN = (200, {"key": "mine-1", "state": "closed", "generators": 1})
 LINES = {"kind": "history"}
 EXAMPLE = Path(__file__).parents[2] / "docs/recording/lost-update.jsonl"
-
-
-@pytest.fixture
-def running(server: FakeAuditor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeAuditor:
-    addresses = Addresses("http://h:1", "https://h:2", server.url, Path("root.crt"), "token", "", ())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RACELAB_HOME", raising=False)
-    monkeypatch.setattr(keeping, "current_lab", lambda _home: SimpleNamespace(addresses=addresses))
-    return server
 
 
 def test_a_run_is_written_to_a_file(running: FakeAuditor, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 #: Of whole numbers, signed or unsigned; of `object` where amounts are too large for 64 bits.
 Numbers: TypeAlias = NDArray[Any]
@@ -191,7 +191,7 @@ def everything(column: Integers | Ids | Words) -> Flags:
     return np.ones(len(column), np.bool_) if column.known is None else column.known
 
 
-def transposed(rows: Iterable[Any], names: Sequence[str], get: Callable[[Any, str], Any] = getattr) -> list[list[Any]]:
+def transposed(rows: Iterable[Any], names: Sequence[str]) -> list[list[Any]]:
     """Return one list of values per name."""
     listed = list(rows)
-    return [list(map(get, listed, repeat(name))) for name in names]
+    return [list(map(getattr, listed, repeat(name))) for name in names]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from racelab_bank.audit.columns import everything
+from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.sums import added
 from racelab_bank.audit.words import listing
 
@@ -94,6 +95,20 @@ class Groups:
     def first(self) -> NDArray[np.intp]:
         """The row of the first account."""
         return self.members[self.starts[:-1]]
+
+    @cached_property
+    def births(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The versions that created accounts for owners, and for each which of them was its owner's first one.
+
+        They are in the order of groups, and of installs within a group.
+        """
+        history, versions = self._history, self._history.versions
+        births = np.flatnonzero(versions.first & (versions.old == NONE))
+        births = births[everything(history.tables.accounts.owner)[versions.account[births]]]
+        sequence = history.tables.installs.sequence.values[versions.install[births]]
+        births = births[np.lexsort((sequence, self.of[versions.account[births]]))]
+        group = self.of[versions.account[births]]
+        return births, np.searchsorted(group, group)
 
     @cached_property
     def balance_cents(self) -> Numbers:

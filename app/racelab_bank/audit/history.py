@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from racelab_bank.audit.graph.cycles import Cycles
+from racelab_bank.audit.graph.dependencies import Dependencies
 from racelab_bank.audit.graph.order import Order, order_of_installs
 from racelab_bank.audit.groups import Groups
 from racelab_bank.audit.keys import KeyIndex
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from racelab_bank.audit.columns import Integers, Numbers
-    from racelab_bank.audit.graph.cycles import Cycles
-    from racelab_bank.audit.graph.dependencies import Dependencies
     from racelab_bank.audit.rows import Account, Entry, Histories, Install, Operation, Read
 
 #: Sums of up to this many cents are exact in 64 bits.
@@ -101,15 +101,11 @@ class History:
     @cached_property
     def dependencies(self) -> Dependencies:
         """Which posting had to come before which."""
-        from racelab_bank.audit.graph.dependencies import Dependencies  # noqa: PLC0415 - it needs scipy, others do not
-
         return Dependencies(self)
 
     @cached_property
     def cycles(self) -> Cycles:
         """What depends on itself, of all dependencies."""
-        from racelab_bank.audit.graph.cycles import Cycles  # noqa: PLC0415
-
         return Cycles(self.dependencies.edges, len(self.postings), self.order_of_installs.rank)
 
     @cached_property

@@ -69,15 +69,15 @@ def _buckets(hashed: NDArray[np.uint64], rows: NDArray[np.intp]) -> Iterator[NDA
 def _firsts(rows: NDArray[np.intp], hashed: NDArray[np.uint64], columns: list[NDArray[Any]]) -> NDArray[np.intp]:
     """Return for each row the first row of the same thing."""
     order = np.argsort(hashed)
-    new = _changes(hashed[order])
+    new = changes(hashed[order])
     different = new.copy()
     for column in columns:
-        different |= _changes(column[order])
+        different |= changes(column[order])
     if (different & ~new).any():
         order = np.lexsort(columns)
         different = np.zeros(len(order), np.bool_)
         for column in columns:
-            different |= _changes(column[order])
+            different |= changes(column[order])
     begins = np.flatnonzero(different)
     firsts = np.minimum.reduceat(rows[order], begins) if len(begins) else rows
     found = np.empty(len(rows), np.intp)
@@ -85,10 +85,18 @@ def _firsts(rows: NDArray[np.intp], hashed: NDArray[np.uint64], columns: list[ND
     return found
 
 
-def _changes(ordered: NDArray[Any]) -> NDArray[np.bool_]:
-    changes = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
-    return changes
+def first_rows(codes: NDArray[np.int32], count: int, missing: int = -1) -> NDArray[np.intp]:
+    """Return, for each of `count` numbers, the first row that has it; `missing` for one that none has."""
+    first = np.full(count, missing, np.intp)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    return first
+
+
+def changes(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where in an order another value begins: always at the first."""
+    begins = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    return begins
 
 
 def mix(columns: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from racelab_bank.audit.interning import intern
-from racelab_bank.audit.postings import NONE
+from racelab_bank.audit.heads import NONE
+from racelab_bank.audit.interning import first_rows, intern
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,9 +50,8 @@ class KeyIndex:
     @cached_property
     def first_entry(self) -> NDArray[np.intp]:
         """Per key, the row of its first entry; −1 where it has none."""
-        first = np.full(self.count, -1, np.intp)
-        first[self.of_entry[::-1]] = np.arange(len(self.of_entry) - 1, -1, -1)
-        first[self.nobody] = -1
+        first = first_rows(self.of_entry, self.count)
+        first[self.nobody] = NONE
         return first
 
     @property

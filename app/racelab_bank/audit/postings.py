@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from racelab_bank.audit.columns import everything
-from racelab_bank.audit.interning import intern
+from racelab_bank.audit.heads import NONE
+from racelab_bank.audit.interning import first_rows, intern
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from racelab_bank.audit.history import Tables
     from racelab_bank.audit.rows import Entry
-
-NONE: Final = -1
 
 
 class Postings:
@@ -31,8 +30,7 @@ class Postings:
         (own, read, named), _ = intern(*((one.high, one.low) for one in ids))
         # Things are numbered as they come first, and entries come before all others.
         known = int(own.max(initial=NONE)) + 1
-        self.first = np.empty(known, np.intp)
-        self.first[own[::-1]] = np.arange(len(own) - 1, -1, -1)
+        self.first = first_rows(own, known)
         self.of_entry: NDArray[np.int32] = own
         self.of_read: NDArray[np.int32] = np.where(read < known, read, NONE).astype(np.int32)
         there = everything(tables.operations.entry) & (named < known)

@@ -7,18 +7,15 @@ idea. Adding a file adds a detector.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Sequence
 
     from racelab_bank.audit.history import History
     from racelab_bank.audit.rows import Entry
@@ -59,32 +56,6 @@ class Anomaly:
             "entry_count": len(self.entries),
             "sentence": self.sentence,
         }
-
-
-Found_co = TypeVar("Found_co", bound=Anomaly, covariant=True)
-
-
-class Findings(Sequence[Found_co], Generic[Found_co]):
-    """What a detector found: how many is known at once, each is put into words when it is asked for.
-
-    `keys` are numbers, one per finding, of which `make` makes it.
-    """
-
-    def __init__(self, keys: NDArray[Any], make: Callable[[int], Found_co]) -> None:
-        self._keys = keys
-        self._make = make
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    @overload
-    def __getitem__(self, index: int) -> Found_co: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Found_co]: ...
-    def __getitem__(self, index: int | slice) -> Found_co | list[Found_co]:
-        if isinstance(index, slice):
-            return [self._make(key) for key in self._keys[index].tolist()]
-        return self._make(int(self._keys[index]))
 
 
 @dataclass(frozen=True, slots=True)

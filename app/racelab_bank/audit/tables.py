@@ -156,25 +156,6 @@ class Operations(Table[rows.Operation]):
     error: Words
 
 
-class Rows(Sequence[Row], Generic[Row]):
-    """Some rows of a table, by their indices; each is made when it is asked for."""
-
-    def __init__(self, table: Table[Row], indices: NDArray[Any]) -> None:
-        self._table = table
-        self._indices = indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        chosen = self._indices[index]
-        return self._table.at(chosen) if isinstance(index, slice) else self._table[int(chosen)]
-
-
 class Joined(Sequence[Row], Generic[Row]):
     """Two sequences, one after the other."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from racelab_bank.audit.heads import NONE, Heads
+from racelab_bank.audit.interning import changes, first_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +60,7 @@ class Versions:
         self._entry_of_head[self.own] = np.arange(len(self.own), dtype=np.int32)
         self._refuse_second_legs()
         numbers = np.arange(len(self.new), dtype=np.int32)
-        first = np.full(self._heads, NONE, np.int32)
-        first[self.new[::-1]] = numbers[::-1]
+        first = first_rows(self.new, self._heads, NONE).astype(np.int32)
         self._last = np.full(self._heads, NONE, np.int32)
         self._last[self.new] = numbers
         # A head that is put back has its entry where it was installed first.
@@ -80,9 +80,7 @@ class Versions:
     @cached_property
     def first(self) -> Flags:
         """Whether it is its account's first version."""
-        first = np.ones(len(self), np.bool_)
-        np.not_equal(self.account[1:], self.account[:-1], out=first[1:])
-        return first
+        return changes(self.account)
 
     @cached_property
     def last(self) -> Flags:

@@ -30,9 +30,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def who(entry: Entry) -> str:
-    """Return what an entry's operation is called: `operation 7 on bank-1`, as far as the entry tells."""
-    return f"{operation(entry)}{_where(entry)}"
+#: What a balance without an entry was written by.
+NOBODY = "a write without an entry"
+
+
+def who(entry: Entry | None) -> str:
+    """Return what an entry's operation is called: `operation 7 on bank-1`, as far as it tells; without one `NOBODY`."""
+    return NOBODY if entry is None else f"{operation(entry)}{_where(entry)}"
 
 
 def who_and_what(entry: Entry) -> str:
@@ -44,8 +48,10 @@ def _where(entry: Entry) -> str:
     return f" on {shown(entry.replica)}" if entry.replica else ""
 
 
-def operation(entry: Entry) -> str:
+def operation(entry: Entry | None) -> str:
     """Return what an entry's operation is called, without the replica: `operation 7`, or `entry` and its id."""
+    if entry is None:
+        return NOBODY
     return f"operation {shown(entry.operation)}" if entry.operation else f"entry {entry.id}"
 
 

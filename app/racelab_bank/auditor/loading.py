@@ -1,14 +1,15 @@
 """Loads a whole run from PostgreSQL into the tables of a history: streamed, never row by row in Python."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from racelab_bank.audit.columns import Booleans, Ids, Integers, Keys, Words
-from racelab_bank.audit.tables import Accounts, Entries, Installs, Operations, Reads
+from racelab_bank.audit.columns import Booleans, Column, Ids, Integers, Keys, Words
+from racelab_bank.audit.tables import Accounts, Entries, Installs, Operations, Reads, Table, kinds
 from racelab_bank.databases.streaming import Field, columns, nullable, nullable_uuid, number, text, uuid
 from racelab_bank.models import Run
 
@@ -21,6 +22,8 @@ _READS = """FROM read r JOIN account a ON a.id = r.account
 WHERE a.run_id = %(run)s AND r.transaction >= %(since)s::xid8"""
 _OPERATIONS = "FROM operation o WHERE o.run = %(run)s"
 _ACCOUNTS = "FROM account a WHERE a.run_id = %(run)s"
+
+_Table = TypeVar("_Table", bound=Table[Any])
 
 _HASH = "hashtextextended({text}, {seed})"
 
@@ -85,17 +88,22 @@ def _loaded(fields: list[Field], source: str, parameters: dict[str, Any], order:
     return found
 
 
-def _integers(found: dict[str, NDArray[Any]], name: str) -> Integers:
-    return Integers(found[name], _flags(found, name))
+def _table(table: type[_Table], found: dict[str, NDArray[Any]], **given: Integers | Words) -> _Table:
+    """Make a table of fields that are named as its columns; `given` are columns that are not made of one field."""
+    made: dict[str, Column] = given | {
+        name: _column(kind, found, name) for name, kind in kinds(table).items() if name not in given
+    }
+    return table(**made)
 
 
-def _ids(found: dict[str, NDArray[Any]], name: str) -> Ids:
-    return Ids.from_bytes(found[name].tobytes(), _flags(found, name))
-
-
-def _flags(found: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_] | None:
-    flags = found.get(f"{name}?")
-    return None if flags is None or flags.all() else flags
+def _column(kind: type[Column], found: dict[str, NDArray[Any]], name: str) -> Column:
+    values, flags = found[name], found.get(f"{name}?")
+    known = None if flags is None or flags.all() else flags
+    if kind is Ids:
+        return Ids.from_bytes(values.tobytes(), known)
+    if kind is Integers:
+        return Integers(values, known)
+    return Keys(values) if kind is Keys else Booleans(values)
 
 
 def _longest(expression: str, source: str, parameters: dict[str, Any]) -> int:
@@ -112,15 +120,7 @@ def _accounts(parameters: dict[str, Any]) -> Accounts:
         Field("derived", "a.derived", "?"),
     ]  # fmt: skip
     found = _loaded(fields, _ACCOUNTS, parameters, "id")
-    return Accounts(
-        id=_integers(found, "id"),
-        opening_cents=_integers(found, "opening_cents"),
-        balance_cents=_integers(found, "balance_cents"),
-        minimum_cents=_integers(found, "minimum_cents"),
-        head=_ids(found, "head"),
-        owner=_integers(found, "owner"),
-        derived=Booleans(found["derived"]),
-    )
+    return _table(Accounts, found)
 
 
 def _entries(parameters: dict[str, Any]) -> Entries:
@@ -138,24 +138,8 @@ def _entries(parameters: dict[str, Any]) -> Entries:
     ]  # fmt: skip
     found = _loaded(fields, _ENTRIES, parameters, "sequence")
     strategy, replica, worker = vocabulary.words(found["words"]) or [Words.of([])] * 3
-    return Entries(
-        id=_ids(found, "id"),
-        leg=_integers(found, "leg"),
-        leg_count=_integers(found, "leg_count"),
-        account=_integers(found, "account"),
-        operation=Keys(found["operation"]),
-        amount_cents=_integers(found, "amount_cents"),
-        balance_before_cents=_integers(found, "balance_before_cents"),
-        balance_after_cents=_integers(found, "balance_after_cents"),
-        previous=_ids(found, "previous"),
-        strategy=strategy,
-        replica=replica,
-        worker=worker,
-        transaction=_integers(found, "transaction"),
-        read_at_microseconds=_integers(found, "read_at_microseconds"),
-        written_at_microseconds=_integers(found, "written_at_microseconds"),
-        seen_entries=_seen_entries(parameters, found),
-    )
+    seen = _seen_entries(parameters, found)
+    return _table(Entries, found, strategy=strategy, replica=replica, worker=worker, seen_entries=seen)
 
 
 def _seen_entries(parameters: dict[str, Any], found: dict[str, NDArray[Any]]) -> Integers:
@@ -171,16 +155,16 @@ def _seen_entries(parameters: dict[str, Any], found: dict[str, NDArray[Any]]) ->
         cursor.execute(f"SELECT e.sequence, e.snapshot::text {_ENTRIES} AND e.snapshot IS NOT NULL", parameters)
         snapshots = dict(cursor.fetchall())
     rows = np.flatnonzero(summed)
-    written = {
-        int(account): np.sort(found["transaction"][rows[found["account"][rows] == account]])
-        for account in np.unique(found["account"][rows])
-    }
+    written: dict[int, list[int]] = {}
+    for row in rows[np.argsort(found["transaction"][rows], kind="stable")].tolist():
+        written.setdefault(int(found["account"][row]), []).append(int(found["transaction"][row]))
     for row in rows.tolist():
         _, xmax, going_on = snapshots[int(found["sequence"][row])].split(":")
         there = written[int(found["account"][row])]
         unseen = {int(one) for one in going_on.split(",") if one} | {int(found["transaction"][row])}
-        visible = int(np.searchsorted(there, int(xmax)))
-        seen[row] = visible - int(np.isin(there[:visible], list(unseen)).sum())
+        visible = bisect_left(there, int(xmax))
+        hidden = (bisect_right(there, one) - bisect_left(there, one) for one in unseen if one < int(xmax))
+        seen[row] = visible - sum(hidden)
     return Integers(seen, None if summed.all() else summed)
 
 
@@ -191,15 +175,7 @@ def _installs(parameters: dict[str, Any]) -> Installs:
         *number("new_balance_cents", "i.new_balance_cents"), *number("transaction", "i.transaction::text"),
     ]  # fmt: skip
     found = _loaded(fields, _INSTALLS, parameters, "sequence")
-    return Installs(
-        sequence=_integers(found, "sequence"),
-        account=_integers(found, "account"),
-        old_head=_ids(found, "old_head"),
-        new_head=_ids(found, "new_head"),
-        old_balance_cents=_integers(found, "old_balance_cents"),
-        new_balance_cents=_integers(found, "new_balance_cents"),
-        transaction=_integers(found, "transaction"),
-    )
+    return _table(Installs, found)
 
 
 def _reads(parameters: dict[str, Any]) -> Reads:
@@ -208,7 +184,7 @@ def _reads(parameters: dict[str, Any]) -> Reads:
         *uuid("seen_head", "r.seen_head"),
     ]  # fmt: skip
     found = _loaded(fields, _READS, parameters, "sequence")
-    return Reads(_ids(found, "entry"), _integers(found, "account"), _ids(found, "seen_head"))
+    return _table(Reads, found)
 
 
 def _operations(parameters: dict[str, Any]) -> Operations:
@@ -222,17 +198,4 @@ def _operations(parameters: dict[str, Any]) -> Operations:
     ]  # fmt: skip
     found = _loaded(fields, _OPERATIONS, parameters, "sequence")
     type_, outcome, replica, error = vocabulary.words(found["words"]) or [Words.of([])] * 4
-    return Operations(
-        generator=_integers(found, "generator"),
-        key=Keys(found["key"]),
-        type=type_,
-        account=_integers(found, "account"),
-        amount_cents=_integers(found, "amount_cents"),
-        status=_integers(found, "status"),
-        outcome=outcome,
-        entry=_ids(found, "entry"),
-        replica=replica,
-        begin_microseconds=_integers(found, "begin_microseconds"),
-        end_microseconds=_integers(found, "end_microseconds"),
-        error=error,
-    )
+    return _table(Operations, found, type=type_, outcome=outcome, replica=replica, error=error)

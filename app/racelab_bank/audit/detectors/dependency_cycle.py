@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, ClassVar
 from racelab_bank.audit.graph.cycles import Cycles, Name
 from racelab_bank.audit.graph.dependencies import Sort
 from racelab_bank.audit.graph.finding import CycleFound
-from racelab_bank.audit.registry import Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import detector
 
 if TYPE_CHECKING:
     from racelab_bank.audit.history import History
@@ -33,7 +34,7 @@ class DependencyCycle(CycleFound):
 
 
 @detector(DependencyCycle, "dependency cycle")
-def dependency_cycles(history: History) -> Findings[DependencyCycle]:
+def dependency_cycles(history: History) -> Lazy[DependencyCycle]:
     """Find the components that no other rule tells."""
     edges = history.cycles.edges
     binding = (edges.sort != Sort.GUARD) & (edges.sort != Sort.PREDICATE)
@@ -44,4 +45,4 @@ def dependency_cycles(history: History) -> Findings[DependencyCycle]:
     def make(label: int) -> DependencyCycle:
         return DependencyCycle.of(history, cycles.smallest(label, beyond=Sort.COMMUTING))
 
-    return Findings(found, make)
+    return Lazy(found, make)

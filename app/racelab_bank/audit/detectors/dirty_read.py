@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.versions import UNKNOWN
 from racelab_bank.audit.words import who
 
@@ -46,7 +47,7 @@ class DirtyRead(Anomaly):
 
 
 @detector(DirtyRead, "dirty read", final_only=True)
-def dirty_reads(history: History) -> Findings[DirtyRead]:
+def dirty_reads(history: History) -> Lazy[DirtyRead]:
     """Find reads of versions that were not there: of other accounts, then of those that were written."""
     versions, reads, entries = history.versions, history.dependencies.reads, history.tables.entries
     looked = np.flatnonzero(reads.version == UNKNOWN)
@@ -60,4 +61,4 @@ def dirty_reads(history: History) -> Findings[DirtyRead]:
         writer = entries[int(versions.entry[computed_from[number - len(looked)]])]
         return DirtyRead(writer.account, writer, history.name(writer.previous))
 
-    return Findings(np.arange(len(looked) + len(computed_from)), make)
+    return Lazy(np.arange(len(looked) + len(computed_from)), make)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import operation, signed
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class DoubleSpend(Anomaly):
 
 
 @detector(DoubleSpend, "double spend")
-def double_spends(history: History) -> Findings[DoubleSpend]:
+def double_spends(history: History) -> Lazy[DoubleSpend]:
     """Find the operations with several applied attempts."""
     keys, postings = history.keys, history.postings
     attempts = postings.first[keys.keyed[postings.first]]
@@ -62,4 +63,4 @@ def double_spends(history: History) -> Findings[DoubleSpend]:
         ordered = tuple(sorted(applied, key=lambda entry: (entry.written_at_microseconds, entry.id)))
         return DoubleSpend(ordered[0].account, ordered)
 
-    return Findings(found[np.argsort(keys.first_entry[found], kind="stable")], make)
+    return Lazy(found[np.argsort(keys.first_entry[found], kind="stable")], make)

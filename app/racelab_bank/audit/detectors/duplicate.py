@@ -17,14 +17,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.columns import everything
-from racelab_bank.audit.heads import NONE
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import who
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from racelab_bank.audit.history import History
     from racelab_bank.audit.rows import Entry
 
@@ -47,22 +44,18 @@ class Duplicate(Anomaly):
     @property
     def sentence(self) -> str:
         """Who created what, and what was there."""
-        created, before = _told(self.surplus_creator), _told(self.first_creator)
+        created, before = who(self.surplus_creator), who(self.first_creator)
         return (
             f"{created} created account {self.account} for owner {self.owner}, "
             f"who had account {self.first} by then: {before} created it"
         )
 
 
-def _told(creator: Entry | None) -> str:
-    return "a write without an entry" if creator is None else who(creator)
-
-
 @detector(Duplicate, "duplicate")
-def duplicates(history: History) -> Findings[Duplicate]:
+def duplicates(history: History) -> Lazy[Duplicate]:
     """Find the accounts that requests created for owners beyond the first."""
     versions = history.versions
-    births, first_of_owner = births_of_owners(history)
+    births, first_of_owner = history.groups.births
     account = versions.account[births]
     ids = history.tables.accounts.id.values[account]
     later = np.flatnonzero(first_of_owner != np.arange(len(births)))
@@ -73,18 +66,4 @@ def duplicates(history: History) -> Findings[Duplicate]:
         owner = int(history.tables.accounts.owner.values[account[number]])
         return Duplicate(int(ids[number]), owner, int(ids[first]), *creators)
 
-    return Findings(later[np.lexsort((ids[later], history.groups.of[account[later]]))], make)
-
-
-def births_of_owners(history: History) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the versions that created accounts for owners, and for each which of them was its owner's first one.
-
-    They are in the order of groups, and of installs within a group.
-    """
-    versions, groups = history.versions, history.groups
-    births = np.flatnonzero(versions.first & (versions.old == NONE))
-    births = births[everything(history.tables.accounts.owner)[versions.account[births]]]
-    sequence = history.tables.installs.sequence.values[versions.install[births]]
-    births = births[np.lexsort((sequence, groups.of[versions.account[births]]))]
-    group = groups.of[versions.account[births]]
-    return births, np.searchsorted(group, group)
+    return Lazy(later[np.lexsort((ids[later], history.groups.of[account[later]]))], make)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import signed, who
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class HalfPosting(Anomaly):
 
 
 @detector(HalfPosting, "half posting", final_only=True)
-def half_postings(history: History) -> Findings[HalfPosting]:
+def half_postings(history: History) -> Lazy[HalfPosting]:
     """Find the postings of several legs that are not all there."""
     postings = history.postings
     wanted = history.tables.entries.leg_count.values[postings.first]
@@ -52,4 +53,4 @@ def half_postings(history: History) -> Findings[HalfPosting]:
         legs = tuple(postings.entries(posting))
         return HalfPosting(legs[0].account, legs)
 
-    return Findings(np.flatnonzero(postings.legs < wanted), make)
+    return Lazy(np.flatnonzero(postings.legs < wanted), make)

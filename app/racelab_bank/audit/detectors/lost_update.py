@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import operation, signed, who
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LostUpdate(Anomaly):
 
 
 @detector(LostUpdate, "lost update")
-def lost_updates(history: History) -> Findings[LostUpdate]:
+def lost_updates(history: History) -> Lazy[LostUpdate]:
     """Find the entries that are not on their account's lineage."""
     versions = history.versions
 
@@ -58,4 +59,4 @@ def lost_updates(history: History) -> Findings[LostUpdate]:
         assert victim is not None  # noqa: S101 - only entries are lost
         return LostUpdate(victim.account, victim, versions.entry_at(int(versions.culprits[number])))
 
-    return Findings(np.arange(len(versions.victims)), make)
+    return Lazy(np.arange(len(versions.victims)), make)

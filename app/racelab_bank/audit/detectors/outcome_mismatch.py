@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from racelab_bank.audit.columns import everything
-from racelab_bank.audit.postings import NONE
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.heads import NONE
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import shown, signed
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class OutcomeMismatch(Anomaly):
 
 
 @detector(OutcomeMismatch, "outcome mismatch")
-def outcome_mismatches(history: History) -> Findings[OutcomeMismatch]:
+def outcome_mismatches(history: History) -> Lazy[OutcomeMismatch]:
     """Find acknowledged operations that are absent, and failed ones that are present."""
     keys, operations, entries = history.keys, history.tables.operations, history.tables.entries
     key = keys.of_operation
@@ -69,7 +70,7 @@ def outcome_mismatches(history: History) -> Findings[OutcomeMismatch]:
         applied = entries[int(keys.first_entry[key[row]])] if denied[row] else None
         return OutcomeMismatch(operation.account, operation, applied)
 
-    return Findings(np.flatnonzero(wrong), make)
+    return Lazy(np.flatnonzero(wrong), make)
 
 
 def _holds(history: History) -> Flags:

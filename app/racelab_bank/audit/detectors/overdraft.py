@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import count, money, operation
 
 if TYPE_CHECKING:
@@ -48,10 +49,9 @@ class VisibleOverdraft(Anomaly):
     @property
     def sentence(self) -> str:
         """Who overdrew the account, and how far."""
-        who = "a write without an entry" if self.entry is None else operation(self.entry)
         return (
-            f"{who} put account {self.account} at {money(self.first.new_balance_cents)}, below its minimum of "
-            f"{money(self.minimum_cents)}; {count(self.installs, 'balance')} below it, "
+            f"{operation(self.entry)} put account {self.account} at {money(self.first.new_balance_cents)}, "
+            f"below its minimum of {money(self.minimum_cents)}; {count(self.installs, 'balance')} below it, "
             f"the lowest {money(self.lowest_cents)}"
         )
 
@@ -103,7 +103,7 @@ class HiddenOverdraft(Anomaly):
 
 
 @detector(VisibleOverdraft, "visible overdraft")
-def visible_overdrafts(history: History) -> Findings[VisibleOverdraft | VisibleSum]:
+def visible_overdrafts(history: History) -> Lazy[VisibleOverdraft | VisibleSum]:
     """Find who was ever below the minimum, and the sums that are below it at the end."""
     versions, groups, accounts = history.versions, history.groups, history.tables.accounts
     installs = history.tables.installs
@@ -131,12 +131,12 @@ def visible_overdrafts(history: History) -> Findings[VisibleOverdraft | VisibleS
             lowest_cents=int(installed[those].min()),
         )
 
-    return Findings(np.flatnonzero(found), make)
+    return Lazy(np.flatnonzero(found), make)
 
 
 @detector(HiddenOverdraft, "hidden overdraft")
-def hidden_overdrafts(history: History) -> Findings[HiddenOverdraft]:
+def hidden_overdrafts(history: History) -> Lazy[HiddenOverdraft]:
     """Find those whose ledger is below the minimum while the balance is not."""
     groups = history.groups
     found = (groups.ledger_total_cents < groups.minimum_cents) & (groups.minimum_cents <= groups.balance_cents)
-    return Findings(np.flatnonzero(found), lambda number: HiddenOverdraft(groups[number].account, groups[number]))
+    return Lazy(np.flatnonzero(found), lambda number: HiddenOverdraft(groups[number].account, groups[number]))

@@ -23,7 +23,8 @@ from racelab_bank.audit.graph.cycles import Name, name_of_pairs, steps_of_pair
 from racelab_bank.audit.graph.dependencies import Sort
 from racelab_bank.audit.graph.finding import CycleFound
 from racelab_bank.audit.heads import NONE
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import who
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ReadSkew(CycleFound):
 
 
 @detector(FuzzyRead, "read skew")
-def read_skews(history: History) -> Findings[FuzzyRead | ReadSkew]:
+def read_skews(history: History) -> Lazy[FuzzyRead | ReadSkew]:
     """Find the operations that read what was never there together: of one account, then of two."""
     reads, entries = history.dependencies.reads, history.tables.entries
     ids = history.tables.accounts.id.values
@@ -81,7 +82,7 @@ def read_skews(history: History) -> Findings[FuzzyRead | ReadSkew]:
         at = number - len(fuzzy)
         return ReadSkew.of(history, steps_of_pair(plain, int(there[at]), int(back[at])))
 
-    return Findings(np.arange(len(fuzzy) + len(there)), make)
+    return Lazy(np.arange(len(fuzzy) + len(there)), make)
 
 
 def _fuzzy(history: History) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

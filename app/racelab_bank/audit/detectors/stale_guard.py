@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from racelab_bank.audit.heads import NONE
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.versions import OPENING
 from racelab_bank.audit.words import count, money, who_and_what
 
@@ -53,7 +54,7 @@ class StaleGuard(Anomaly):
 
 
 @detector(StaleGuard, "stale guard", decisive=False)
-def stale_guards(history: History) -> Findings[StaleGuard]:
+def stale_guards(history: History) -> Lazy[StaleGuard]:
     """Find the checks that were too early and led below a minimum."""
     versions, reads, installs = history.versions, history.dependencies.reads, history.tables.installs
     before = np.where(reads.version == OPENING, versions.starts[reads.account] - 1, reads.version)
@@ -70,7 +71,7 @@ def stale_guards(history: History) -> Findings[StaleGuard]:
             checker.account, checker, overlooked.old_balance_cents, installed, own - int(before[read]) - 1
         )
 
-    return Findings(found, make)
+    return Lazy(found, make)
 
 
 def _overdrawn(history: History) -> Flags:

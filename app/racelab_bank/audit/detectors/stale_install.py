@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
-from racelab_bank.audit.tables import Joined, Rows
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
+from racelab_bank.audit.tables import Joined
 from racelab_bank.audit.words import count, operation, who_and_what
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ class StaleInstall(Anomaly):
 
 
 @detector(StaleInstall, "stale install", decisive=False)
-def stale_installs(history: History) -> Findings[StaleInstall]:
+def stale_installs(history: History) -> Lazy[StaleInstall]:
     """Find the installs whose entry had read another head than the one it replaced."""
     versions, entries = history.versions, history.tables.entries
 
     def make(version: int) -> StaleInstall:
         culprit = entries[int(versions.entry[version])]
-        return StaleInstall(culprit.account, culprit, Rows(entries, versions.entry[versions.overwrote(version)]))
+        lost = versions.entry[versions.overwrote(version)]
+        return StaleInstall(culprit.account, culprit, Lazy(lost, entries.__getitem__))
 
-    return Findings(np.flatnonzero(versions.stale), make)
+    return Lazy(np.flatnonzero(versions.stale), make)

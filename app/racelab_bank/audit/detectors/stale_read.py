@@ -17,7 +17,8 @@ import numpy as np
 
 from racelab_bank.audit.acknowledged import Told
 from racelab_bank.audit.heads import NONE
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.versions import OPENING
 from racelab_bank.audit.words import milliseconds, operation, who
 
@@ -52,11 +53,11 @@ class StaleRead(Anomaly):
 
 
 @detector(StaleRead, "stale read")
-def stale_reads(history: History) -> Findings[StaleRead]:
+def stale_reads(history: History) -> Lazy[StaleRead]:
     """Find the reads of versions that a later one had replaced before the request was sent."""
     posting, account, version = _observed(history)
     if not len(posting) or not len(history.tables.operations):
-        return Findings(np.zeros(0, np.intp), _nothing)
+        return Lazy(np.zeros(0, np.intp), _nothing)
     told = Told.of(history)
     newest = told.newest_before(posting, account)
     found = np.flatnonzero((newest != NONE) & (newest > version))
@@ -70,7 +71,7 @@ def stale_reads(history: History) -> Findings[StaleRead]:
         late = int(told.begin_of[posting[number]] - acknowledged)
         return StaleRead(int(history.tables.accounts.id.values[account[number]]), reader, newer, late)
 
-    return Findings(found, make)
+    return Lazy(found, make)
 
 
 def _nothing(number: int) -> StaleRead:

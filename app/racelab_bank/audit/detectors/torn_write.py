@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.rows import Entry, Install
 from racelab_bank.audit.words import money, signed, who_and_what
 
@@ -47,7 +48,7 @@ class TornWrite(Anomaly):
 
 
 @detector(TornWrite, "torn write", final_only=True)
-def torn_writes(history: History) -> Findings[TornWrite]:
+def torn_writes(history: History) -> Lazy[TornWrite]:
     """Find installs without an entry, then entries without an install, account by account."""
     versions, accounts = history.versions, history.tables.accounts
     installs, entries = history.tables.installs, history.tables.entries
@@ -60,4 +61,4 @@ def torn_writes(history: History) -> Findings[TornWrite]:
         half = entries[-1 - key] if key < 0 else installs[key]
         return TornWrite(half.account, half)
 
-    return Findings(keys[np.argsort(order, kind="stable")], make)
+    return Lazy(keys[np.argsort(order, kind="stable")], make)

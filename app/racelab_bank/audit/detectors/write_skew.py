@@ -23,7 +23,8 @@ import numpy as np
 
 from racelab_bank.audit.graph.components import mutual
 from racelab_bank.audit.graph.dependencies import Kind, Sort
-from racelab_bank.audit.registry import Anomaly, Findings, detector
+from racelab_bank.audit.lazy import Lazy
+from racelab_bank.audit.registry import Anomaly, detector
 from racelab_bank.audit.words import signed, who
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class WriteSkew(Anomaly):
 
 
 @detector(WriteSkew, "write skew")
-def write_skews(history: History) -> Findings[WriteSkew]:
+def write_skews(history: History) -> Lazy[WriteSkew]:
     """Find the pairs of operations of which each read what the other replaced."""
     edges = history.cycles.edges
     overlooked = edges.where((edges.kind == Kind.RW) & (edges.sort == Sort.PLAIN))
@@ -67,7 +68,7 @@ def write_skews(history: History) -> Findings[WriteSkew]:
         first, second = sorted((leg for leg in legs if leg is not None), key=_written)
         return WriteSkew(min(first.account, second.account), first, second)
 
-    return Findings(_told_in_order(history, there, back), make)
+    return Lazy(_told_in_order(history, there, back), make)
 
 
 def _told_in_order(history: History, there: NDArray[np.int32], back: NDArray[np.int32]) -> NDArray[np.intp]:

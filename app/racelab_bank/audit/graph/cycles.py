@@ -16,6 +16,7 @@ import numpy as np
 
 from racelab_bank.audit.graph.components import Components, components, mutual
 from racelab_bank.audit.graph.dependencies import Edges, Kind, Sort
+from racelab_bank.audit.interning import first_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,9 +95,8 @@ class Cycles:
     @cached_property
     def labels(self) -> NDArray[np.intp]:
         """The components of more than one posting, in the order of their first edges."""
-        first = np.full(self.components.count, len(self._label), np.intp)
-        first[self._label[::-1]] = np.arange(len(self._label) - 1, -1, -1)
-        found = np.flatnonzero(first < len(self._label))
+        first = first_rows(self._label, self.components.count)
+        found = np.flatnonzero(first >= 0)
         return found[np.argsort(first[found], kind="stable")]
 
     @property
@@ -131,9 +131,9 @@ class Cycles:
         """Count components by what their smallest cycle is called."""
         counted: dict[Name, int] = defaultdict(int)
         _, _, names, label = self.pairs
-        name_of = np.full(self.components.count, -1, np.int8)
-        name_of[label[::-1]] = names[::-1]
-        by_name = name_of[self.labels]
+        first = first_rows(label, self.components.count)[self.labels]
+        by_name = np.full(len(first), -1, np.int8)
+        by_name[first >= 0] = names[first[first >= 0]]
         for number, count in enumerate(np.bincount(by_name[by_name >= 0], minlength=len(_NAMES)).tolist()):
             if count:
                 counted[_NAMES[number]] += count
@@ -143,12 +143,31 @@ class Cycles:
 
     def smallest(self, label: int, *, beyond: Sort | None = None) -> Cycle:
         """Return the smallest cycle of a component; one with an edge that is not of the sort `beyond`, if given."""
-        there, back, _, labels = self.pairs
-        for pair in np.flatnonzero(labels == label).tolist():
+        there, back, _, _ = self.pairs
+        for pair in self._pairs_of.of(label).tolist():
             steps = (_step(self.edges, int(there[pair])), _step(self.edges, int(back[pair])))
             if beyond is None or any(step.sort != beyond for step in steps):
                 return named(steps)
-        return _search(self.edges.where(self._label == label), beyond)
+        return _search(self.edges.where(self._edges_of.of(label)), beyond)
+
+    @cached_property
+    def _edges_of(self) -> _ByLabel:
+        return _ByLabel(self._label, self.components.count)
+
+    @cached_property
+    def _pairs_of(self) -> _ByLabel:
+        return _ByLabel(self.pairs[3], self.components.count)
+
+
+class _ByLabel:
+    """What belongs to each component, in its own order: there may be as many components as there is to look up."""
+
+    def __init__(self, label: NDArray[np.int32], count: int) -> None:
+        self._order = np.argsort(label, kind="stable")
+        self._starts = np.searchsorted(label[self._order], np.arange(count + 1))
+
+    def of(self, label: int) -> NDArray[np.intp]:
+        return self._order[self._starts[label] : self._starts[label + 1]]
 
 
 def _names_of_pairs(there: Edges, back: Edges) -> NDArray[np.int8]:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from racelab_bank.audit.columns import everything
-from racelab_bank.audit.detectors.duplicate import births_of_owners
 from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.versions import OPENING
 
@@ -173,7 +172,7 @@ class Dependencies:
 
     def _created(self) -> list[Edges]:
         """Return who created an account for an owner, having seen none, beside who created the first one."""
-        births, first = births_of_owners(self._history)
+        births, first = self._history.groups.births
         later = np.flatnonzero(first != np.arange(len(first)))
         one, other = self.writer[births[later]], self.writer[births[first[later]]]
         account = self._history.versions.account

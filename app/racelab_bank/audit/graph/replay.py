@@ -13,6 +13,7 @@ import numpy as np
 
 from racelab_bank.audit.columns import everything
 from racelab_bank.audit.heads import NONE
+from racelab_bank.audit.interning import changes
 from racelab_bank.audit.words import money, operation
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def _perform(history: History, order: NDArray[np.intp]) -> _Performed:
     account = versions.entry_account[order]
     amounts = history.cents(history.tables.entries.amount_cents)[order]
     running = np.cumsum(amounts, dtype=amounts.dtype)
-    first = np.ones(len(order), np.bool_)
-    np.not_equal(account[1:], account[:-1], out=first[1:])
+    first = changes(account)
     begins = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0)) if len(order) else order
     after = running - (running[begins] - amounts[begins]) + history.sums.opening_cents[account]
     head_before = np.roll(versions.own[order], 1)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def told(history: History, cycle: Cycle) -> str:
     """Return what happened on a cycle, in one sentence."""
-    if cycle.name is Name.LOST_UPDATE:
-        return _Teller(history).lost_update(cycle)
     teller = _Teller(history)
+    if cycle.name is Name.LOST_UPDATE:
+        return teller.lost_update(cycle)
     steps = "; ".join(teller.step(step) for step in cycle.steps)
     if cycle.name in _ENDS:
         end = _ENDS[cycle.name]
@@ -48,7 +48,7 @@ class _Teller:
         own = int(versions.version_of_entry[self._row(stale.source, stale.account)])
         reader, readers_install = self._version(own)
         parent = int(versions.parents[own])
-        source = "the opening" if parent < 0 else _name(versions.entry_at(parent))
+        source = "the opening" if parent < 0 else operation(versions.entry_at(parent))
         read_at = reader.read_at_microseconds
         when = f" at {clock(read_at)}" if read_at else ""
         lost = bool(versions.lost[stale.version])
@@ -57,9 +57,9 @@ class _Teller:
         return (
             f"{who(reader)} read {money(reader.balance_before_cents or 0)} on account {reader.account} from "
             f"{source}{when}, {who(victim)} installed {money(victims_install.new_balance_cents)} over it"
-            f"{_since(read_at, victim)}, and {_name(reader)} then installed "
+            f"{_since(read_at, victim)}, and {operation(reader)} then installed "
             f"{money(readers_install.new_balance_cents)} over {over}{_since(victim.written_at_microseconds, reader)}: "
-            f"{_name(victim)}'s {signed(victim.amount_cents)} {end}"
+            f"{operation(victim)}'s {signed(victim.amount_cents)} {end}"
         )
 
     def step(self, step: Step) -> str:
@@ -67,11 +67,11 @@ class _Teller:
         source, target = self._leg(step.source, step.account), self._leg(step.target, step.account)
         account = f"account {self._history.tables.accounts[step.account].id}"
         if step.sort is Sort.PREDICATE:
-            return f"{who(source)} had seen no account of the owner when {_name(target)} created {account}"
+            return f"{who(source)} had seen no account of the owner when {operation(target)} created {account}"
         if step.version == NONE:
             if step.kind is Kind.RW:
-                return f"{who(source)} summed up {account} without {_name(target)}'s {signed(target.amount_cents)}"
-            return f"{who(target)} summed up {account} with what {_name(source)} had written"
+                return f"{who(source)} summed up {account} without {operation(target)}'s {signed(target.amount_cents)}"
+            return f"{who(target)} summed up {account} with what {operation(source)} had written"
         written, install = self._version(step.version)
         new = money(install.new_balance_cents)
         at = f" at {clock(written.written_at_microseconds)}" if written.written_at_microseconds else ""
@@ -101,9 +101,3 @@ def _since(then: int | None, entry: Entry) -> str:
     """Say how long after a read, or another write, something was written, where both times are known."""
     written_at = entry.written_at_microseconds
     return f" {later(written_at - then)}" if then and written_at else ""
-
-
-def _name(entry: Entry | None) -> str:
-    if entry is None:
-        return "a write without an entry"
-    return operation(entry)

@@ -56,7 +56,7 @@ def _between(history: History, casted: Cast, culprit: str) -> Iterator[str]:
     # Thousands may lie between: no more of them are made than are named.
     others = [version for version in range(begin, min(last, begin + _NAMED + 1)) if version != victim][:_NAMED]
     entries = (versions.entry_at(version) for version in others)
-    names = ["a write without an entry" if entry is None else operation(entry) for entry in entries]
+    names = [operation(entry) for entry in entries]
     told = listing(names) if total <= _NAMED else f"{', '.join(names)} and {count(total - len(names), 'other')}"
     lost = len(versions.overwrote(last)) - 1
     lies = "lies" if total == 1 else "lie"

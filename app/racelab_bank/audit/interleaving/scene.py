@@ -10,7 +10,7 @@ import numpy as np
 from racelab_bank.audit.heads import NONE
 from racelab_bank.audit.interleaving.values import Clock, Event, Kind, Lane, Version
 from racelab_bank.audit.versions import OPENING
-from racelab_bank.audit.words import milliseconds, money, operation, shown, signed, who_and_what
+from racelab_bank.audit.words import NOBODY, milliseconds, money, operation, shown, signed, who_and_what
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from racelab_bank.audit.history import History
     from racelab_bank.audit.interleaving.casting import Cast, Part
     from racelab_bank.audit.rows import Entry, Install, Operation
-
-_NO_ENTRY = "a write without an entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Scene:
         """Return the facts of a lane."""
         if part.entry == NONE:
             install = self._install(part.version)
-            return Lane(_NO_ENTRY, None, None, part.mark, install.account, None, "", "", "", install.transaction)
+            return Lane(NOBODY, None, None, part.mark, install.account, None, "", "", "", install.transaction)
         entry = self._history.tables.entries[part.entry]
         return Lane(
             name=who_and_what(entry),
@@ -172,7 +170,7 @@ class Scene:
         if place[1] == OPENING:
             return "the opening"
         entry = self._versions.entry_at(place[1])
-        return _NO_ENTRY if entry is None else operation(entry)
+        return operation(entry)
 
     def _told(self, posting: int) -> Operation | None:
         """Return the operation as its caller saw it: the one that names this entry, or else its key's only one."""
