@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 
 from audit.drawn_simulations import often, simulations
+from audit.interleaved import KEYS, one, two_deposits
 from audit.simulated_bank import Leg, Simulation, Write
-from audit.test_interleaving import GOLDEN, KEYS, one, two_deposits
+from audit.test_interleaving import GOLDEN
 from racelab_bank.audit.interleaving import Kind, interleave, interleavings
 from racelab_bank.audit.interleaving.drawing import as_svg
 from racelab_bank.audit.interleaving.layout import LIFELINES, WIDTH

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from audit.interleaved import one, two_deposits
 from audit.simulated_bank import Leg, Simulation, Write
-from audit.test_interleaving import one, two_deposits
 from racelab_bank.audit.interleaving import Interleaving, Remedies, Remedy, interleavings
 from racelab_bank.prevention import BLOCKS, CLAIMS_ONLY, NEVER_WAITS, Prevention
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from racelab_bank.audit.columns import Integers, Numbers
+    from racelab_bank.audit.registry import Anomaly
     from racelab_bank.audit.rows import Account, Entry, Histories, Install, Operation, Read
 
 #: Sums of up to this many cents are exact in 64 bits.
@@ -107,6 +108,11 @@ class History:
     def cycles(self) -> Cycles:
         """What depends on itself, of all dependencies."""
         return Cycles(self.dependencies.edges, len(self.postings), self.order_of_installs.rank)
+
+    @cached_property
+    def findings(self) -> dict[str, Sequence[Anomaly]]:
+        """What detectors have found so far, by kind; see `Detector.found`."""
+        return {}
 
     @cached_property
     def order_of_installs(self) -> Order:

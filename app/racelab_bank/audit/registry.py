@@ -72,6 +72,12 @@ class Detector:
     final_only: bool
     decisive: bool
 
+    def found(self, history: History) -> Sequence[Anomaly]:
+        """Return what it finds in a history, which is looked for once: it is counted, listed and drawn."""
+        if self.kind not in history.findings:
+            history.findings[self.kind] = self.find(history)
+        return history.findings[self.kind]
+
 
 def detector(
     anomaly: type[Anomaly], noun: str, *, final_only: bool = False, decisive: bool = True

@@ -133,7 +133,7 @@ def audit(history: History, *, final: bool, using: Sequence[Detector] | None = N
     """
     using = detectors() if using is None else using
     sums = drift(history)
-    found = {one.kind: len(one.find(history)) if final or not one.final_only else 0 for one in using}
+    found = {one.kind: len(one.found(history)) if final or not one.final_only else 0 for one in using}
     certificate = certify(history) if final and sums.identity_holds else None
     outcome, reason = _conclusion(
         broken=sums.reason,
@@ -196,7 +196,7 @@ def page(history: History, *, final: bool, offset: int, limit: int) -> tuple[int
 def _found(history: History, *, final: bool, using: Sequence[Detector] | None = None) -> Iterator[Sequence[Anomaly]]:
     for one in detectors() if using is None else using:
         if final or not one.final_only:
-            yield one.find(history)
+            yield one.found(history)
 
 
 def live_report(figures: LiveFigures, histories: Histories, operations: Sequence[Operation] = ()) -> AuditReport:

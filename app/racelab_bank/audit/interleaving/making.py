@@ -103,7 +103,7 @@ def _shown(history: History, about: str | None) -> Iterator[Sequence[Anomaly]]:
     chosen = [one for one in detectors() if not one.final_only and one.kind not in NOT_SHOWN]
     chosen.sort(key=lambda one: (_FIRST.index(one.kind) if one.kind in _FIRST else len(_FIRST), one.kind))
     for one in chosen:
-        found = one.find(history)
+        found = one.found(history)
         if about is None:
             yield found
         elif one.kind == LostUpdate.kind:
