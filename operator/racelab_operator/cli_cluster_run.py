@@ -9,8 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from racelab_operator.asking import confirmed
 from racelab_operator.auditor import AuditorError
 from racelab_operator.errors import RacelabError
 from racelab_operator.interruption import Interruption, interruptible
@@ -296,12 +295,7 @@ class _ClusterRun:
     def _confirmed(self) -> bool:
         count = len(self._unended())
         what = "the experiment" if count == 1 else f"the {count} experiments that have not ended"
-        try:
-            with interruptible():
-                return click.confirm(f"abort {what}?", default=False, err=True)
-        except (Interruption, click.Abort):
-            click.echo(err=True)
-            return False
+        return confirmed(f"abort {what}?")
 
     def _unended(self) -> list[str]:
         return [name for name, sight in self._sights.items() if sight.ended is None]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import time
@@ -80,8 +81,7 @@ class Terminal:
     def shows(self, words: str) -> None:
         """Wait until it has written this."""
         while words not in self.shown:
-            assert time.monotonic() < self.deadline, f"waited for {words!r}: {self.shown[-2000:]}"
-            assert self._read(), f"ended before {words!r}: {self.shown[-2000:]}"
+            assert self._read(words), f"ended before {words!r}: {self.shown[-2000:]}"
 
     def type(self, keys: str) -> None:
         """Press keys; \\x03 is Ctrl-C."""
@@ -89,12 +89,14 @@ class Terminal:
 
     def exit_code(self) -> int:
         """Wait for its end."""
-        while self._read():
-            assert time.monotonic() < self.deadline, f"waited for the end: {self.shown[-2000:]}"
+        while self._read("the end"):
+            pass
         assert "Traceback" not in self.shown, self.shown
         return self.process.wait(END_SECONDS)
 
-    def _read(self) -> bool:
+    def _read(self, awaited: str) -> bool:
+        ready = select.select([self.file], [], [], max(0.0, self.deadline - time.monotonic()))[0]
+        assert ready, f"waited for {awaited!r}: {self.shown[-2000:]}"
         try:
             self.raw += os.read(self.file, 65536)
         except OSError:  # how Linux says that the other end has closed
