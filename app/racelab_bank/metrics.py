@@ -1,9 +1,12 @@
 """The bank's Prometheus metrics, summed over its workers (multiprocess mode)."""
 
+import threading
 import time
+from collections import Counter as Count
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -16,7 +19,7 @@ REQUESTS = Counter(
 DURATION = Histogram(
     "racelab_bank_request_duration_seconds",
     "Time from the whole body read to the answer, window included.",
-    ["scenario", "strategy"],
+    ["scenario", "strategy", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
@@ -24,7 +27,59 @@ DURATION = Histogram(
 RETRIES = Counter("racelab_bank_retries", "Attempts that a strategy repeated.", ["scenario", "strategy"])
 
 # Consumed by the window panel: how many operations are between their read and their write at this moment.
-WINDOW = Gauge("racelab_window_requests", "Operations between their read and their write.", multiprocess_mode="livesum")
+WINDOW = Gauge(
+    "racelab_window_requests",
+    "Operations between their read and their write.",
+    ["scenario", "strategy"],
+    multiprocess_mode="livesum",
+)
+
+# Consumed by the window panel, since a scrape seldom meets the moment: without two at once nothing can be lost.
+WINDOW_PEAK = Gauge(
+    "racelab_window_requests_peak",
+    "The most operations that were between read and write at once, since the replica started.",
+    ["scenario", "strategy"],
+    multiprocess_mode="max",
+)
+
+
+class Occupancy(Protocol):
+    """Counts who is between read and write."""
+
+    def enter(self, scenario: str, strategy: str) -> int:
+        """Note that one enters; return how many there are now."""
+
+    def leave(self, scenario: str, strategy: str) -> None:
+        """Note that one has left."""
+
+
+class LocalOccupancy:
+    """Counts the threads of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside: Count[tuple[str, str]] = Count()
+
+    def enter(self, scenario: str, strategy: str) -> int:
+        """Note that one enters; return how many there are now."""
+        with self._lock:
+            self._inside[scenario, strategy] += 1
+            return self._inside[scenario, strategy]
+
+    def leave(self, scenario: str, strategy: str) -> None:
+        """Note that one has left."""
+        with self._lock:
+            self._inside[scenario, strategy] -= 1
+
+
+_occupancy: Occupancy = LocalOccupancy()
+_peaks: dict[tuple[str, str], int] = {}
+
+
+def count_windows_with(occupancy: Occupancy) -> None:
+    """Have a replica's windows counted over all of its processes."""
+    global _occupancy  # noqa: PLW0603 - set once, before the first request
+    _occupancy = occupancy
 
 
 @dataclass(slots=True)
@@ -45,15 +100,24 @@ def observed(scenario: str, strategy: str) -> Iterator[Observed]:
         request.outcome = "info"
         raise
     finally:
-        DURATION.labels(scenario, strategy).observe(time.perf_counter() - begin)
+        DURATION.labels(scenario, strategy, request.outcome).observe(time.perf_counter() - begin)
         REQUESTS.labels(scenario, strategy, request.outcome).inc()
 
 
-def window(wait: Callable[[], None]) -> Callable[[], None]:
+def window(wait: Callable[[], None], scenario: str, strategy: str) -> Callable[[], None]:
     """Count an operation as inside the window while it waits."""
 
     def waiting() -> None:
-        with WINDOW.track_inprogress():
+        inside = WINDOW.labels(scenario, strategy)
+        inside.inc()
+        now = _occupancy.enter(scenario, strategy)
+        if now > _peaks.get((scenario, strategy), 0):
+            _peaks[scenario, strategy] = now
+            WINDOW_PEAK.labels(scenario, strategy).set(now)
+        try:
             wait()
+        finally:
+            _occupancy.leave(scenario, strategy)
+            inside.dec()
 
     return waiting

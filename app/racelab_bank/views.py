@@ -48,7 +48,7 @@ def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tupl
             alias=ALIASES[asked.isolation],
             operation=asked.operation,
             strategy=strategy.name,
-            window=_window(asked.window_milliseconds),
+            window=metrics.window(_pause(asked.window_milliseconds), scenario.name, strategy.name),
         )
         applied = bank.apply(strategy, scenario.post(*asked.values, asked.amount_cents))
     except InvalidField as error:
@@ -74,8 +74,8 @@ def _apply(request: HttpRequest, scenario: Scenario, strategy: Strategy) -> tupl
     return answer, "applied"
 
 
-def _window(milliseconds: int) -> Callable[[], None]:
-    return metrics.window(partial(time.sleep, milliseconds / 1000) if milliseconds else lambda: None)
+def _pause(milliseconds: int) -> Callable[[], None]:
+    return partial(time.sleep, milliseconds / 1000) if milliseconds else lambda: None
 
 
 def _not_found(what: str, given: str, allowed: Any) -> JsonResponse:

@@ -151,6 +151,16 @@ def _price_cents(load: Load, scenario: Scenario) -> int | None:
     return max(scenario.price_cents, load.amount_cents)
 
 
+def run_labels(experiment: Experiment, step: Step) -> dict[str, str]:
+    """Return what a run is told apart by in figures and lists, beside what it is opened with."""
+    return {
+        "experiment": experiment.name,
+        "step": step.name,
+        "replicas": str(step.replicas),
+        "window_milliseconds": str(step.window_milliseconds),
+    }
+
+
 def run_key(experiment: Experiment, step: Step) -> str:
     """Name the run of a step: the experiment cut to 40 characters, 5 of its uid, the step's index.
 

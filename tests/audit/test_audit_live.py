@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from audit.drawn_simulations import often, simulations
 from audit.simulated_bank import OPENING_HEADS, Leg, Simulation, Write, put_back
 from racelab_bank.audit.history import History
-from racelab_bank.audit.live import LiveAudit, LiveFigures
+from racelab_bank.audit.live import LiveAudit
+from racelab_bank.audit.live_figures import LiveFigures
 from racelab_bank.audit.report import audit
 from racelab_bank.audit.rows import Entry, Install
 

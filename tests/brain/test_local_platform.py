@@ -18,7 +18,7 @@ from racelab_operator.platforms.local.addresses import Addresses
 from racelab_operator.platforms.local.errors import LabError
 from racelab_operator.platforms.local.platform import LocalPlatform
 from racelab_operator.status import Stage, Status
-from racelab_operator.steps import Experiment, run_key
+from racelab_operator.steps import Experiment, run_key, run_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +164,7 @@ def test_every_action_reaches_the_lab_or_the_auditor(body: Body) -> None:
     assert body.lab.scaled == [3, 2]
     assert body.lab.stopped == [f"{KEY}-load-0", f"{KEY}-load-1"]
     assert body.auditor.calls == [
-        ("open_run", KEY, {"experiment": "sample", "step": STEP.name}),
+        ("open_run", KEY, run_labels(RACE, STEP)),
         ("report_lost", KEY, 1, "gone"),
         ("close_run", KEY),
     ]

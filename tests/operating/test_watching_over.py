@@ -11,7 +11,7 @@ from operating.fake_cluster import FakeCluster
 from operating.samples import race
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.platforms.kubernetes.health import PATIENCE_SECONDS, Health
-from racelab_operator.platforms.kubernetes.metrics import EXPERIMENTS
+from racelab_operator.platforms.kubernetes.metrics import EXPERIMENTS, STANDINGS
 from racelab_operator.platforms.kubernetes.reconciling import Reconciler
 from racelab_operator.platforms.kubernetes.releasing import release
 from racelab_operator.platforms.kubernetes.serving import serving
@@ -62,6 +62,41 @@ def test_experiments_are_counted_by_phase() -> None:
         if sample.value
     }
     assert counted == {"Finished": 1, "Queued": 1, "spec": 1}
+
+
+def standings() -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name.removeprefix("racelab_operator_"), *sample.labels.values()): sample.value
+        for metric in STANDINGS.collect()
+        for sample in metric.samples
+    }
+
+
+def test_an_experiment_is_in_its_stage_since_it_was_first_seen_there_and_leaves_with_it() -> None:
+    now = [100.0]
+    cluster = FakeCluster(race("a", status={"stage": "load"}))
+    swept = sweeper(cluster, Health(PARTS), 0)
+    swept._clock = lambda: now[0]
+    swept.sweep()
+    now[0] = 107.0
+    swept.sweep()
+    assert standings()["experiment_stage_timestamp_seconds", "a", "load"] == 100.0
+    cluster.stored["a"]["status"]["stage"] = "audit"
+    swept.sweep()
+    assert standings() == {
+        ("experiment_stage_timestamp_seconds", "a", "audit"): 107.0,
+        ("replicas_not_restored", "a"): 0,
+    }
+    cluster.stored.clear()
+    swept.sweep()
+    assert standings() == {}
+
+
+def test_replicas_that_were_not_given_back_are_told_also_after_the_end() -> None:
+    condition = {"type": "Restored", "status": "False", "reason": "Failed"}
+    cluster = FakeCluster(race("a", status=COMPLETED | {"conditions": [condition]}), race("b", status=COMPLETED))
+    sweeper(cluster, Health(PARTS), COMPLETED_AT).sweep()
+    assert standings() == {("replicas_not_restored", "a"): 1, ("replicas_not_restored", "b"): 0}
 
 
 def test_whatever_turns_is_alive_and_whatever_stands_still_is_named() -> None:

@@ -13,12 +13,12 @@ overwritten branch brings its depth back with it.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from racelab_bank.audit.chain import broken_balance, broken_sum, unexpected_install
 from racelab_bank.audit.live_account import LiveAccount, LiveGroup
+from racelab_bank.audit.live_figures import LiveFigures, RecentStaleInstall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,33 +33,8 @@ if TYPE_CHECKING:
 REMEMBERED_HEADS = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFigures:
-    """A run's figures as of the rows consumed.
-
-    `lost` and the overdrafts that are hidden or of sums may fall again; `culprits` and `duplicates` only rise. `held`
-    rows wait for others, `torn` halves were given up on. `exact` turns false when a count of the lost had to be
-    guessed. `violation` says which rows contradict each other, None when none do.
-    """
-
-    accounts: int
-    entries: int
-    opening_cents: int
-    ledger_total_cents: int
-    balance_cents: int
-    drift_cents: int
-    absolute_drift_cents: int
-    lost: int
-    culprits: int
-    visible_overdrafts: int
-    hidden_overdrafts: int
-    duplicates: int
-    torn: int
-    held: int
-    exact: bool
-    violation: str | None
-    replicas_seen: tuple[str, ...]
-    writers_seen: int
+#: How many of the last stale installs are remembered.
+RECENT = 50
 
 
 class LiveAudit:
@@ -77,6 +52,8 @@ class LiveAudit:
         self._owners: dict[int, LiveGroup] = {}
         self._blocked: dict[int, LiveAccount] = {}
         self._writers: set[tuple[str, str]] = set()
+        self._served: Counter[str] = Counter()
+        self._recent: deque[RecentStaleInstall] = deque(maxlen=RECENT)
         self._poll = 0
         self._entries = self._opening = self._total = self._balance = self._absolute_drift = 0
         self._lost = self._culprits = self._visible = self._hidden = self._duplicates = self._torn = self._held = 0
@@ -179,6 +156,30 @@ class LiveAudit:
         """Yield the figures of each account that has entries, as of now."""
         return (state.figures() for state in self._states.values() if state.counted)
 
+    @property
+    def polls(self) -> int:
+        """How often `consume` was called."""
+        return self._poll
+
+    @property
+    def served(self) -> dict[str, int]:
+        """How many entries each replica has written."""
+        return dict(sorted(self._served.items()))
+
+    @property
+    def recent(self) -> tuple[RecentStaleInstall, ...]:
+        """The last stale installs, newest first."""
+        return tuple(self._recent)
+
+    @property
+    def oldest_held_poll(self) -> int | None:
+        """Which call of `consume`, counted from 1, brought the oldest row that is still held; None when none is."""
+        if not self._held:
+            return None
+        polls = [since for state in self._states.values() for _, since in state.entries.values()]
+        polls += [state.blocked_since for state in self._blocked.values() if state.blocked_since is not None]
+        return min(polls, default=self._poll)
+
     def _state(self, account: int) -> LiveAccount:
         state = self._states.get(account)
         if state is None:
@@ -238,6 +239,11 @@ class LiveAudit:
         if entry.previous is None or entry.previous == install.old_head:
             return state.depth + 1
         self._culprits += 1
+        self._recent.appendleft(
+            RecentStaleInstall(
+                entry.operation, entry.account, entry.amount_cents, entry.replica, entry.written_at_microseconds
+            )
+        )
         depth = state.depths.get(entry.previous.int)
         if depth is None:
             self._exact = False
@@ -267,6 +273,7 @@ class LiveAudit:
         state.counted += 1
         self._entries += 1
         self._writers.add((entry.replica, entry.worker))
+        self._served[entry.replica] += 1
 
     def _take_out(self, state: LiveAccount) -> None:
         """Take an account's share out of the run's figures, to change it and put it in again."""

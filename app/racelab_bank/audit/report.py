@@ -7,7 +7,7 @@ the operations gives → Unknown; the rest → Consistent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from racelab_bank.audit.graph.certificate import certify
 from racelab_bank.audit.reconciliation import reconcile
 from racelab_bank.audit.registry import detectors
 from racelab_bank.audit.tables import Operations
+from racelab_bank.audit.timeline import timeline
 from racelab_bank.audit.words import count
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 
     from racelab_bank.audit.graph.certificate import Certificate
     from racelab_bank.audit.history import History
-    from racelab_bank.audit.live import LiveFigures
+    from racelab_bank.audit.live_figures import LiveFigures
     from racelab_bank.audit.registry import Anomaly, Detector
     from racelab_bank.audit.rows import Histories, Operation
+    from racelab_bank.audit.timeline import Point
 
 
 class Outcome(StrEnum):
@@ -83,6 +85,7 @@ class AuditReport:
     conflicts: int
     timing: Timing
     certificate: Certificate | None
+    timeline: Sequence[Point] | None = field(default=None, repr=False)
 
     def to_json(self, run: str, *, start_skew_microseconds: int | None = None) -> dict[str, Any]:
         """Return the answer of `GET /api/runs/{run}/audit`; the start skew is the largest of all generators."""
@@ -122,6 +125,7 @@ class AuditReport:
                 {"p50": timing.p50_milliseconds, "p99": timing.p99_milliseconds} if measured else None
             ),
             "certificate": None if self.certificate is None else self.certificate.to_json(),
+            "timeline": None if self.timeline is None else [point.to_json() for point in self.timeline],
         }
 
 
@@ -165,6 +169,7 @@ def audit(history: History, *, final: bool, using: Sequence[Detector] | None = N
         writers_seen=int((np.bincount(writers) > 0).sum()) if len(writers) else 0,
         histories=history.histories,
         certificate=certificate,
+        timeline=timeline(history) if final else None,
         **_operations(operations),
     )
 

@@ -50,6 +50,15 @@ FROM (
     WHERE a.run_id = %(run)s AND e.transaction >= %(since)s::xid8 GROUP BY a.id
 ) per_account"""
 
+_ENTRIES_BY_REPLICA = """
+SELECT e.replica, count(*) FROM entry e JOIN account a ON a.id = e.account
+WHERE a.run_id = %(run)s AND e.transaction >= %(since)s::xid8 GROUP BY e.replica ORDER BY e.replica"""
+
+# Only transactions that have an id keep back the horizon.
+_OLDEST_TRANSACTION_SECONDS = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float
+FROM pg_stat_activity WHERE backend_xid IS NOT NULL"""
+
 _EVERYTHING = str(2**63 - 1)
 
 
@@ -97,6 +106,24 @@ def installs(run: Run, since: str, until: str = _EVERYTHING) -> list[Install]:
     with connection.cursor() as cursor:
         cursor.execute(_INSTALLS, {"run": run.pk, "since": since, "until": until})
         return [Install(*row) for row in cursor.fetchall()]
+
+
+def entries_by_replica(run: Run) -> dict[str, int]:
+    """Return how many of the run's entries each replica has written."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRIES_BY_REPLICA, {"run": run.pk, "since": run.open_transaction})
+        return dict(cursor.fetchall())
+
+
+def oldest_transaction_seconds() -> float:
+    """Return for how long the oldest transaction that writes has been open; 0 when none is.
+
+    What transactions from it on have written is above the horizon: it is at most so old.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST_TRANSACTION_SECONDS)
+        (seconds,) = cursor.fetchone() or (0.0,)
+    return float(seconds)
 
 
 def owners(ids: Iterable[int]) -> dict[int, dict[str, Any]]:

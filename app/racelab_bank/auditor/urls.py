@@ -1,11 +1,13 @@
 """What the auditor serves."""
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from prometheus_client import generate_latest
 
 from racelab_bank.auditor.api import api
+from racelab_bank.auditor.collecting import AUDITS
 from racelab_bank.serving import schema
 
 
@@ -16,8 +18,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer the auditor's own metrics, open for reading."""
-    return HttpResponse(generate_latest(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    """Answer what Prometheus scrapes, open for reading; 503 while the database does not answer."""
+    try:
+        samples = generate_latest() + generate_latest(AUDITS)
+    except DatabaseError as error:
+        return HttpResponse(f"the database does not answer: {error}\n", status=503, content_type="text/plain")
+    return HttpResponse(samples, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 urlpatterns = [path("api/", api.urls), path("readyz", readyz), path("metrics", metrics)]

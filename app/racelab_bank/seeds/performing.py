@@ -47,7 +47,10 @@ def perform(
     These clients name no operation: each request gets a key of its own, which begins with the `seed`.
     """
     bank = Bank(
-        alias=ALIASES[ISOLATION], operation=f"{seed}-{uuid4()}", strategy=strategy, window=metrics.window(window)
+        alias=ALIASES[ISOLATION],
+        operation=f"{seed}-{uuid4()}",
+        strategy=strategy,
+        window=metrics.window(window, scenario, strategy),
     )
     with metrics.observed(scenario, strategy) as observed:
         try:
@@ -58,6 +61,8 @@ def perform(
         except (DatabaseError, InterfaceError) as error:
             observed.outcome = "unavailable"
             return Problem(503, f"the database failed: {error}".strip())
+        finally:
+            metrics.RETRIES.labels(scenario, strategy).inc(bank.retries)
         observed.outcome = "applied"
         return applied
 

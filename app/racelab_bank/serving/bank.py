@@ -7,25 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from racelab_bank.serving.chunks import accepting_chunks
+from racelab_bank.serving.occupancy import SharedOccupancy
 from racelab_bank.serving.probe import Probe
 from racelab_bank.serving.server import Server, django_application
 from racelab_bank.serving.static import with_admin_files
+
+_PREFIX = "racelab-bank-"
 
 
 def serve_bank(bind: str, metrics_bind: str, workers: int, timeout_seconds: int) -> None:
     """Serve until SIGTERM or SIGINT. Raises `click.ClickException` when `metrics_bind` cannot be bound."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "racelab_bank.settings")
     # The workers' metrics live in files here; prometheus_client reads the variable when it is first imported.
-    directory = Path(tempfile.mkdtemp(prefix="racelab-bank-"))
+    remove_abandoned()
+    directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
     probe = Probe(metrics_bind, directory, workers)
+    occupancy = SharedOccupancy()
     owner = os.getpid()
 
     def post_worker_init(worker: Any) -> None:
+        from racelab_bank import metrics  # noqa: PLC0415 - reads the environment
+
+        occupancy.take_slot(worker.age)
+        metrics.count_windows_with(occupancy)
         connect_every_alias()
         probe.booted(worker.pid)
 
     def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's
+        occupancy.clear_slot(worker.age)
         probe.gone(worker.pid)
 
     try:
@@ -46,6 +56,24 @@ def serve_bank(bind: str, metrics_bind: str, workers: int, timeout_seconds: int)
         if os.getpid() == owner:  # workers leave by this way too
             probe.stop()
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_abandoned() -> None:
+    """Remove the metrics of replicas that were killed, and could not do it themselves."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = directory.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not _alive(int(pid)):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _bank_application() -> Any:

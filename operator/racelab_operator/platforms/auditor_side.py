@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from racelab_operator import actions
 from racelab_operator.auditor import Auditor, AuditorError, AuditorUnreachableError
+from racelab_operator.steps import run_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ class AuditorSide:
         """
         match action:
             case actions.OpenRun(step, key):
-                self._auditor.open_run(step, key, {"experiment": experiment.name, "step": step.name})
+                self._auditor.open_run(step, key, run_labels(experiment, step))
             case actions.ReportLost(key, generator, reason):
                 self._auditor.report_lost(key, generator, reason)
             case actions.CloseRun(key):

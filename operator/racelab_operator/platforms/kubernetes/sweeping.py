@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from racelab_operator.platforms.kubernetes.errors import ClusterError
-from racelab_operator.platforms.kubernetes.metrics import EXPIRED, count_experiments
+from racelab_operator.platforms.kubernetes.metrics import EXPIRED, STANDINGS, Standing, count_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,7 @@ class Sweeper:
         self._reconciler = reconciler
         self._health = health
         self._clock = clock
+        self._stages: dict[str, tuple[str, float]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="racelab-sweep", daemon=True)
 
@@ -64,12 +65,34 @@ class Sweeper:
         """Look at every experiment once."""
         races = self._cluster.races()
         count_experiments(phase_of(race) for race in races)
+        STANDINGS.show([self._standing(race) for race in races])
+        self._stages = {uid: stage for uid, stage in self._stages.items() if uid in {_uid(race) for race in races}}
         self._health.watch_only((race["metadata"]["uid"] for race in races if is_active(race)), PARTS)
         self._reconciler.forget_all_but({race["metadata"]["uid"] for race in races if phase_of(race) != "Finished"})
         for race in races:
             if has_expired(race, self._clock()):
                 self._cluster.delete_race(race["metadata"]["name"], race["metadata"]["uid"])
                 EXPIRED.inc()
+
+    def _standing(self, race: Race) -> Standing:
+        phase = phase_of(race)
+        stage, since_seconds = self._stages.get(_uid(race), (None, 0.0))
+        if stage != phase:
+            since_seconds = self._clock()
+            self._stages[_uid(race)] = (phase, since_seconds)
+        since = None if phase == "Finished" else since_seconds
+        return Standing(race["metadata"]["name"], phase, since, not_restored(race))
+
+
+def _uid(race: Race) -> str:
+    uid: str = race["metadata"]["uid"]
+    return uid
+
+
+def not_restored(race: Race) -> bool:
+    """Whether the bank could not be given its replicas back."""
+    conditions = (race.get("status") or {}).get("conditions") or ()
+    return any((one["type"], one["status"], one["reason"]) == ("Restored", "False", "Failed") for one in conditions)
 
 
 def phase_of(race: Race) -> str:
