@@ -18,9 +18,11 @@ from racelab_operator.cli_run import run, validate
 from racelab_operator.cli_threads import threads
 from racelab_operator.cli_up import up
 from racelab_operator.cli_verify import export, verify
+from racelab_operator.cli_watch import watch
 from racelab_operator.errors import InvalidFilesError, RacelabError
 from racelab_operator.interruption import Interruption
 from racelab_operator.platforms.local.errors import LabError
+from racelab_operator.report.ascii import write_what_can_be
 from racelab_operator.version import __version__
 
 _FAILED = 3
@@ -44,13 +46,15 @@ def cli() -> None:
 
 
 for _command in (
-    run, validate, init, report, up, down, status, drift, explain, codes, threads, export, verify, crd, completion,
+    run, validate, init, report, up, down, status, watch, drift, explain, codes, threads, export, verify, crd,
+    completion,
 ):  # fmt: skip
     cli.add_command(_command)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; every error of the user's is told in a line, without a traceback."""
+    write_what_can_be((sys.stdout, sys.stderr))
     try:
         result = cli.main(args=argv, prog_name="racelab", standalone_mode=False)
         sys.stdout.flush()

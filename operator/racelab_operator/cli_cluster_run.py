@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from racelab_operator.asking import confirmed
 from racelab_operator.auditor import AuditorError
+from racelab_operator.cli_platform import KUBERNETES
 from racelab_operator.errors import RacelabError
 from racelab_operator.interruption import Interruption, interruptible
 from racelab_operator.observed import Observed
@@ -26,6 +27,8 @@ from racelab_operator.platforms.kubernetes.following import (
     in_their_order,
 )
 from racelab_operator.platforms.kubernetes.submitting import Place, check, clear, create, namespace_of
+from racelab_operator.report.build import repeatable
+from racelab_operator.report.explaining import Explaining
 from racelab_operator.report.progress import Silence, progress_on
 from racelab_operator.report.table import print_report
 from racelab_operator.run import Progress
@@ -52,11 +55,12 @@ UNFINISHED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line says of the cluster."""
+    """What the command line says of the cluster; `kept`: whether a report is written, so that asking more is of use."""
 
     namespace: str | None
     context: str | None
     quiet: bool
+    kept: bool
 
 
 def run_on_cluster(
@@ -82,7 +86,8 @@ def run_on_cluster(
             run.abandon()  # nobody reads what is written: the terminal was closed
             raise
         reports = run.reports()
-    by_name = {report.experiment: report for report in reports}
+        told = run.told(reports, races) if wanted.kept else reports
+    by_name = {report.experiment: report for report in told}
     return [by_name[race.metadata.name] for race in races if race.metadata.name in by_name], run.exit_code(reports)
 
 
@@ -323,6 +328,15 @@ class _ClusterRun:
     def reports(self) -> list[ExperimentReport]:
         """Report every experiment that was made."""
         return [self._reports.get(name) or self._report(name) for name in self._sights]
+
+    def told(self, reports: Sequence[ExperimentReport], races: Sequence[RaceExperiment]) -> list[ExperimentReport]:
+        """Add who was lost, and to whom, and what somebody needs who wants to perform them again."""
+        auditor = self._auditor or self._reach_auditor()
+        client = None if auditor is None else auditor.client
+        explaining = Explaining(client, "the cluster's auditor could not be reached from here")
+        files = {race.metadata.name: race for race in races}
+        flags = ["--platform", KUBERNETES, "--namespace", self._place.namespace]
+        return [explaining.add(repeatable(report, files[report.experiment], flags, {})) for report in reports]
 
     def exit_code(self, reports: Sequence[ExperimentReport]) -> int:
         """Give the code of the verdicts; 3 where one has not ended, or was deleted."""

@@ -13,17 +13,36 @@ from click.shell_completion import get_completion_class
 from racelab_operator.catalog import catalog
 from racelab_operator.cli_options import examples
 from racelab_operator.errors import RacelabError, WrongUseError
+from racelab_operator.outputs import STDOUT, check_output, write_output
 from racelab_operator.report.json import read_reports
 from racelab_operator.report.table import console, print_report
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(epilog=examples("racelab run --json report.json mine.yaml; racelab report report.json"))
+@click.command(
+    epilog=examples(
+        "racelab run --json report.json mine.yaml; racelab report report.json",
+        "racelab report report.json --html report.html",
+    )
+)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.json")
-def report(file: Path) -> None:
-    """Print the table of a report that `racelab run --json` wrote."""
+@click.option("--html", "html_out", metavar="OUT", help="Write it to this file as one page; - is standard output.")
+def report(file: Path, html_out: str | None) -> None:
+    """Print the table of a report that `racelab run --json` wrote, or write it as a page that shows everything.
+
+    The page is one file that opens from disk, can be mailed, and prints on A4; docs/report.md tells what is on it.
+    """
+    if html_out is not None:
+        check_output("--html", html_out)
+        if html_out != STDOUT and Path(html_out).resolve() == file.resolve():
+            raise WrongUseError(f"--html {html_out}: is the report itself: name another file")
     reports = read_reports(file)
+    if html_out is not None:
+        from racelab_operator.report.html import reports_as_html  # noqa: PLC0415  the table should not wait for it
+
+        write_output("--html", html_out, reports_as_html(reports))
+        return
     out = console(sys.stdout)
     for one in reports:
         print_report(one, out)

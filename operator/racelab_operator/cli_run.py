@@ -6,7 +6,7 @@ import secrets
 import string
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,13 @@ from racelab_operator.cli_platform import KUBERNETES, platform_options, refuse_f
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.interruption import Interruption, interruptible
 from racelab_operator.keeping import address_lines, closing_surely, stay_up
-from racelab_operator.outputs import STDOUT, check_output
+from racelab_operator.outputs import STDOUT, check_outputs, write_output
+from racelab_operator.platforms.local.database import server_version
 from racelab_operator.platforms.local.lab import LocalLab
 from racelab_operator.platforms.local.platform import ESSENTIAL, LocalPlatform
 from racelab_operator.reconcile import interrupted
-from racelab_operator.report.build import build_report
+from racelab_operator.report.build import build_report, repeatable
+from racelab_operator.report.explaining import Explaining
 from racelab_operator.report.json import reports_as_json
 from racelab_operator.report.progress import Silence, progress_on
 from racelab_operator.report.table import console, print_report
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from racelab_operator.report.model import ExperimentReport
     from racelab_operator.spec import RaceExperiment
 
 _UID_ALPHABET = string.ascii_lowercase + string.digits
@@ -48,6 +51,7 @@ _files = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
     epilog=examples(
         "racelab run k8s/experiments/quickstart.yaml",
         "racelab run --json report.json mine.yaml others.yaml",
+        "racelab run --html report.html mine.yaml",
         "racelab run --json - --quiet mine.yaml | jq .verdict",
         "racelab run --keep mine.yaml       then, elsewhere: racelab status; racelab drift --run KEY",
         "racelab run --platform kubernetes --namespace lab mine.yaml",
@@ -55,11 +59,14 @@ _files = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 )
 @_files
 @click.option("--json", "json_out", metavar="OUT", help="Write the report to this file as JSON; - is standard output.")
+@click.option("--html", "html_out", metavar="OUT", help="Write it as one page that shows everything, likewise.")
 @click.option("--keep", is_flag=True, help="Keep the lab up afterwards, until Ctrl-C or `racelab down`.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors: the exit code and --json tell the rest.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors: the exit code and the files tell the rest.")
 @platform_options
 @lab_options
-def run(files: tuple[Path, ...], json_out: str | None, *, keep: bool, quiet: bool, **flags: Any) -> int:
+def run(
+    files: tuple[Path, ...], json_out: str | None, html_out: str | None, *, keep: bool, quiet: bool, **flags: Any
+) -> int:
     """Perform experiments, on this machine or on a cluster, and judge each step.
 
     On this machine a lab is started for it: PostgreSQL, an HTTP/2 edge, the auditor and as many replicas of the bank
@@ -75,25 +82,27 @@ def run(files: tuple[Path, ...], json_out: str | None, *, keep: bool, quiet: boo
     platform, namespace, context = (flags.pop(name) for name in ("platform", "namespace", "context"))
     races = read_experiments(files)
     experiments = [] if platform == KUBERNETES else _experiments(races)
-    if json_out is not None:
-        check_output("--json", json_out)
-    out = console(sys.stderr if json_out == STDOUT else sys.stdout)
+    outputs = {"--json": json_out, "--html": html_out}
+    check_outputs(outputs)
+    wanted = any(out is not None for out in outputs.values())
+    out = console(sys.stderr if STDOUT in outputs.values() else sys.stdout)
     err = console(sys.stderr)
     if platform == KUBERNETES:
         from racelab_operator.cli_cluster_run import Wanted, run_on_cluster  # noqa: PLC0415  `--help` should not wait
 
-        reports, code = run_on_cluster(races, Wanted(namespace, context, quiet), out, err)
-        if json_out is not None:
-            _write(json_out, reports_as_json(reports))
+        reports, code = run_on_cluster(races, Wanted(namespace, context, quiet, wanted), out, err)
+        _write(reports, json_out, html_out)
         return code
     with interruptible():
         lab = LocalLab(**_lab_arguments(flags), purpose=f"racelab run {' '.join(map(str, files))}")
         with closing_surely(lab):
-            session = _Session(lab, experiments, out, err, quiet=quiet)
+            session = _Session(lab, experiments, out, err, quiet=quiet, explaining=wanted)
             performances = session.perform()
             reports = [performance.report for performance in performances]
-            if json_out is not None:
-                _write(json_out, reports_as_json(reports))
+            if wanted:
+                workers = [] if flags["workers"] == 1 else ["--workers", str(flags["workers"])]
+                reports = session.repeatable(reports, races, workers)
+                _write(reports, json_out, html_out)
             if keep and not any(performance.interrupted for performance in performances):
                 session.keep()
     return exit_code(step.verdict for report in reports for step in report.steps)
@@ -122,14 +131,13 @@ def _experiments(races: Sequence[RaceExperiment]) -> list[Experiment]:
     return [expand(race, "".join(secrets.choice(_UID_ALPHABET) for _ in range(5))) for race in races]
 
 
-def _write(json_out: str, text: str) -> None:
-    if json_out == STDOUT:
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(json_out).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RacelabError(f"--json {json_out}: cannot be written: {error.strerror}") from None
+def _write(reports: Sequence[ExperimentReport], json_out: str | None, html_out: str | None) -> None:
+    if json_out is not None:
+        write_output("--json", json_out, reports_as_json(reports))
+    if html_out is not None:
+        from racelab_operator.report.html import reports_as_html  # noqa: PLC0415  `--help` should not wait
+
+        write_output("--html", html_out, reports_as_html(reports))
 
 
 def _lab_arguments(flags: dict[str, Any]) -> dict[str, Any]:
@@ -138,13 +146,17 @@ def _lab_arguments(flags: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """One lab, and the experiments that are performed on it one after the other."""
+    """One lab, and the experiments that are performed on it one after the other.
+
+    `explaining`: whether a report is kept, so that it is worth its cost to ask who was lost, and to whom.
+    """
 
     lab: LocalLab
     experiments: Sequence[Experiment]
     out: Console
     err: Console
     quiet: bool
+    explaining: bool
 
     def perform(self) -> list[Performance]:
         """Start the lab and perform every experiment; after an interruption the rest is Unknown."""
@@ -152,6 +164,7 @@ class _Session:
         addresses = self.lab.addresses
         done: list[Performance] = []
         with Auditor(addresses.auditor_url, addresses.token) as auditor:
+            explaining = Explaining(auditor)
             for experiment in self.experiments:
                 if done and done[-1].interrupted:
                     done.append(_not_begun(experiment))
@@ -159,7 +172,20 @@ class _Session:
                     done.append(self._perform(experiment, LocalPlatform(self.lab, auditor, live=self._watched)))
                 if not self.quiet:
                     print_report(done[-1].report, self.out)
+                if self.explaining:
+                    report = explaining.add(done[-1].report)
+                    done[-1] = replace(
+                        done[-1], report=report, interrupted=done[-1].interrupted or explaining.interrupted
+                    )
         return done
+
+    def repeatable(
+        self, reports: Sequence[ExperimentReport], races: Sequence[RaceExperiment], flags: Sequence[str]
+    ) -> list[ExperimentReport]:
+        """Add what somebody needs who wants to perform them again."""
+        postgresql = server_version(self.lab.addresses.database_url)
+        versions = {} if postgresql is None else {"postgresql": postgresql}
+        return [repeatable(report, race, flags, versions) for report, race in zip(reports, races, strict=True)]
 
     @property
     def _watched(self) -> bool:

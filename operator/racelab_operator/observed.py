@@ -78,6 +78,16 @@ class Certificate(_Answer):
     witnesses: tuple[Witness, ...] = ()
 
 
+class Point(_Answer):
+    """The sums of all accounts of a run at one moment; `stale_installs` are those so far."""
+
+    at_milliseconds: float
+    ledger_total_cents: int
+    balance_cents: int
+    absolute_drift_cents: Count
+    stale_installs: Count
+
+
 class Audit(_Answer):
     """The audit of a run, live or final: `GET /api/runs/{key}/audit`."""
 
@@ -108,6 +118,7 @@ class Audit(_Answer):
     requests_per_second: float | None = None
     latency_milliseconds: Latency | None = None
     certificate: Certificate | None = None
+    timeline: tuple[Point, ...] | None = None
 
     @property
     def shown(self) -> dict[str, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: What stands where there is no figure.
+NOTHING: Final = "–"
 
 
 def others_as_text(anomalies: Mapping[str, int]) -> str:

@@ -109,7 +109,8 @@ def test_a_status_of_another_version_is_told_with_its_field() -> None:
 
 def test_with_the_auditor_the_report_is_that_of_a_run_on_this_machine() -> None:
     report = Sight(RACE).next(ENDED).report(AUDITS, VERSIONS, "", 100.0)
-    here = build_report(RACE, Status(results=(result(0), result(1)), verdict="Confirmed"))
+    ended = Status(results=(result(0), result(1)), verdict="Confirmed", started_at=90, completed_at=100)
+    here = build_report(RACE, ended)
     assert report == here.model_copy(update={"versions": VERSIONS})
 
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import functools
 import platform
+import shlex
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
-from racelab_operator.report.model import Certificate, ExperimentReport, Latency, Operations, Overdrafts, StepReport
+from racelab_operator.report.model import (
+    Certificate,
+    ExperimentReport,
+    Latency,
+    Operations,
+    Overdrafts,
+    Point,
+    StepReport,
+)
 from racelab_operator.steps import run_key
 from racelab_operator.verdict import overall
 from racelab_operator.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from racelab_operator.observed import Audit
+    from racelab_operator.spec import RaceExperiment
     from racelab_operator.status import Status, StepResult
     from racelab_operator.steps import Experiment, Step
 
@@ -43,7 +54,30 @@ def build_report(experiment: Experiment, status: Status) -> ExperimentReport:
         verdict=status.verdict or overall(step.verdict for step in steps),
         versions=dict(versions()),
         steps=steps,
+        started_at=_time(status.started_at),
+        completed_at=_time(status.completed_at),
+        seed=experiment.steps[0].load.seed,
     )
+
+
+def repeatable(
+    report: ExperimentReport, race: RaceExperiment, flags: Sequence[str], versions: Mapping[str, str]
+) -> ExperimentReport:
+    """Add what somebody needs who wants to perform it again: the file, the command, and what else took part.
+
+    `flags`: what the command line said beside the file, without anything that is secret, or of this machine only.
+    """
+    return report.model_copy(
+        update={
+            "experiment_file": race.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            "command": shlex.join(["racelab", "run", f"{race.metadata.name}.yaml", *flags]),
+            "versions": report.versions | dict(versions),
+        }
+    )
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _step_report(step: Step, result: StepResult, run: str) -> StepReport:
@@ -74,6 +108,7 @@ def _step_report(step: Step, result: StepResult, run: str) -> StepReport:
         run=run,
         certificate=_certificate(audit),
         reason=result.reason,
+        timeline=_timeline(audit),
     )
 
 
@@ -81,6 +116,12 @@ def _certificate(audit: Audit | None) -> Certificate | None:
     if audit is None or audit.certificate is None:
         return None
     return Certificate.model_validate(audit.certificate.model_dump())
+
+
+def _timeline(audit: Audit | None) -> tuple[Point, ...] | None:
+    if audit is None or audit.timeline is None:
+        return None
+    return tuple(Point.model_validate(point.model_dump()) for point in audit.timeline)
 
 
 def _latency(audit: Audit | None) -> Latency | None:

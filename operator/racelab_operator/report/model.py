@@ -6,7 +6,7 @@ No `from __future__ import annotations` here: pydantic needs the names at run ti
 import json
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from racelab_operator.catalog import ClaimKind
 from racelab_operator.observed import Count, Outcome
@@ -16,7 +16,7 @@ SCHEMA_ID: Final = "urn:racelab:report:v1"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Operations(_Part):
@@ -80,6 +80,47 @@ class Certificate(_Part):
     """The smallest cycles of the first groups."""
 
 
+class Point(_Part):
+    """The sums of all accounts at one moment of a step."""
+
+    at_milliseconds: float
+    """Since the first write."""
+    ledger_total_cents: int
+    """What the ledger says that the balances must add up to."""
+    balance_cents: int
+    """What they add up to."""
+    absolute_drift_cents: Count
+    """By how much they differ, summed without signs per account."""
+    stale_installs: Count
+    """How many writes so far were computed from a stale read."""
+
+
+class Interleaving(_Part):
+    """One anomaly between two operations, as `racelab explain` shows it."""
+
+    kind: str
+    """Which anomaly."""
+    operations: tuple[str, ...]
+    """The keys of its operations: the one that was lost comes first."""
+    sentence: str
+    """What happened, in one sentence."""
+    text: str
+    """Who read what, who wrote when, and what would have prevented it: in two lanes."""
+    svg: str | None
+    """The same as a drawing."""
+
+
+class Interleavings(_Part):
+    """The first interleavings of a step in which an anomaly was found."""
+
+    count: Count | None
+    """How many there are; null where nobody could be asked."""
+    missing: str | None
+    """Why none is here; null where some are."""
+    first: tuple[Interleaving, ...]
+    """Up to three of them."""
+
+
 class StepReport(_Part):
     """One step. Figures are null where the step came to no audit."""
 
@@ -133,6 +174,10 @@ class StepReport(_Part):
     """What is proved of the order of its operations."""
     reason: str
     """The verdict in one sentence."""
+    timeline: tuple[Point, ...] | None = None
+    """How balance and ledger came to be: up to 120 moments."""
+    interleavings: Interleavings | None = None
+    """Who was lost, and to whom; null where no anomaly was found, and where nobody was asked."""
 
 
 class ExperimentReport(_Part):
@@ -146,6 +191,16 @@ class ExperimentReport(_Part):
     """The programs that took part, with their versions."""
     steps: tuple[StepReport, ...]
     """One per step, in the order of the experiment."""
+    started_at: AwareDatetime | None = None
+    """When the experiment was begun."""
+    completed_at: AwareDatetime | None = None
+    """When nothing was left to do."""
+    experiment_file: dict[str, Any] | None = None
+    """The experiment as its file gave it, without what it left out."""
+    seed: Count | None = None
+    """What the requests of its load were planned from."""
+    command: str | None = None
+    """What performs it again, where the file has the experiment's name."""
 
 
 REPORTS: Final[TypeAdapter[ExperimentReport | list[ExperimentReport]]] = TypeAdapter(

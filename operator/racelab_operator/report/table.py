@@ -6,14 +6,16 @@ from typing import IO, TYPE_CHECKING, Final
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from racelab_operator.money import cents_as_text
-from racelab_operator.words import others_as_text
+from racelab_operator.report.rows import StepParts, short_names
+from racelab_operator.words import NOTHING, others_as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH: Final = 1000
 MOST_NAMES: Final = 3
-NOTHING: Final = "–"
 STYLES: Final = {
     "Confirmed": "bold green",
     "Refuted": "bold red",
@@ -41,7 +42,10 @@ def console(file: IO[str]) -> Console:
 def print_report(report: ExperimentReport, to: Console) -> None:
     """Print the table, what needs saying about its steps, and the verdict."""
     if to.is_terminal:
-        to.print(report_table(report, plain=False), soft_wrap=False)
+        table = report_table(report, plain=False)
+        if Measurement.get(to, to.options.update(max_width=PLAIN_WIDTH), table).maximum > to.width:
+            table = report_table(report, plain=False, names=_short_names(report))
+        to.print(table, soft_wrap=False)
     else:
         with to.capture() as captured:
             to.print(report_table(report, plain=True), soft_wrap=False)
@@ -56,10 +60,23 @@ def print_report(report: ExperimentReport, to: Console) -> None:
     to.print(_verdict_line(report))
 
 
-def report_table(report: ExperimentReport, *, plain: bool) -> Table:
-    """Lay out one row per step; other anomalies than lost updates have a column where there are any."""
+def _short_names(report: ExperimentReport) -> list[str]:
+    return short_names(
+        [StepParts(one.replicas, one.strategy, one.isolation, one.window_milliseconds) for one in report.steps]
+    )
+
+
+def report_table(report: ExperimentReport, *, plain: bool, names: Sequence[str] | None = None) -> Table:
+    """Lay out one row per step; other anomalies than lost updates have a column where there are any.
+
+    `names` in the place of the steps' own, for a narrow terminal.
+    """
     table = Table(
-        box=None if plain else box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="" if plain else "bold"
+        box=None if plain or names else box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0) if names else (0, 1),
+        pad_edge=False,
+        show_edge=False,
+        header_style="" if plain else "bold",
     )
     others = [others_as_text(step.anomalies or {}) for step in report.steps]
     table.add_column("step")
@@ -69,14 +86,14 @@ def report_table(report: ExperimentReport, *, plain: bool) -> Table:
         table.add_column("also found")
     for heading in ("serial", "claim", "outcome", "verdict"):
         table.add_column(heading)
-    for step, found in zip(report.steps, others, strict=True):
-        table.add_row(*_figures(step), *([found] if any(others) else []), *_words(step))
+    names = [step.name for step in report.steps] if names is None else names
+    for name, step, found in zip(names, report.steps, others, strict=True):
+        table.add_row(name, *_figures(step), *([found] if any(others) else []), *_words(step))
     return table
 
 
 def _figures(step: StepReport) -> Iterator[str]:
     operations = step.operations
-    yield step.name
     yield NOTHING if operations is None else str(operations.ok + operations.fail + operations.info)
     yield NOTHING if step.lost is None else str(step.lost)
     yield NOTHING if step.drift_cents is None else cents_as_text(step.drift_cents)

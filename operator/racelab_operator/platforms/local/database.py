@@ -55,3 +55,13 @@ def check_database(url: str, replicas: int, workers: int) -> None:
             f"the database of DATABASE_URL does not answer: {words}; start it, or leave DATABASE_URL out"
         ) from error
     check_connections(replicas, workers, int(row[0]) if row else 0)
+
+
+def server_version(url: str) -> str | None:
+    """Ask a database for its version, such as `18.1`; None when it does not answer."""
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
+            row = connection.execute("SHOW server_version").fetchone()
+    except psycopg.Error:
+        return None
+    return str(row[0]) if row else None
