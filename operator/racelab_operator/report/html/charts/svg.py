@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
+from racelab_operator.report.html.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,15 +27,15 @@ _SHAPES: Final = (
 def drawing(title: str, description: str, height: int) -> ET.Element:
     """Return an empty drawing that says in words what it shows."""
     root = ET.Element("svg", {"class": "chart", "viewBox": f"0 0 {WIDTH} {height}", "role": "img"})
-    ET.SubElement(root, "title").text = title
-    ET.SubElement(root, "desc").text = description
+    ET.SubElement(root, "title").text = printable(title)
+    ET.SubElement(root, "desc").text = printable(description)
     return root
 
 
 def text(to: ET.Element, at: tuple[float, float], words: str, look: str, anchor: str = "start") -> None:
     """Write words from, to, or around a place."""
     x, y = map(place, at)
-    ET.SubElement(to, "text", {"x": x, "y": y, "class": look, "text-anchor": anchor}).text = words
+    ET.SubElement(to, "text", {"x": x, "y": y, "class": look, "text-anchor": anchor}).text = printable(words)
 
 
 def line(to: ET.Element, begin: tuple[float, float], end: tuple[float, float], look: str) -> None:
