@@ -70,9 +70,12 @@ e2e: $(VENV)/developer ## tests on the cluster of the current kubeconfig: make e
 bench: $(VENV)/developer ## measure: loss efficiency, client cost, cost of each strategy
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
+pictures: $(VENV)/developer ## renew docs/pictures from a real lab, with a real browser
+	@PYTHONPATH=tests $(BIN)/python -m pictures
+
 clean: ## remove what the lab and its tools made here
 	@[[ ! -x $(BIN)/racelab ]] || $(BIN)/racelab down --quiet
 	@rm -rf $(VENV) .racelab .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find app operator loadgen tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help demo test check generate image kind e2e bench clean
+.PHONY: help demo test check generate image kind e2e bench pictures clean

@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import derived_cli
+import derived_dashboards
 import derived_histories
 import derived_isolation
+import derived_metrics
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,8 +38,11 @@ def derived_files() -> dict[Path, str]:
         ROOT / "helm/racelab/files/crd.yaml": _crd(),
         ROOT / "docs/claims.md": claims_page(catalog["bank"]),
         ROOT / "docs/strategies.md": strategies_page(catalog["bank"]),
+        derived_cli.PAGE: derived_cli.cli_page(),
+        **derived_dashboards.dashboard_files(),
         derived_histories.PAGE: derived_histories.histories_page(),
         derived_isolation.PAGE: derived_isolation.isolation_page(),
+        derived_metrics.PAGE: derived_metrics.metrics_page(),
         readme: between_marks(readme.read_text(encoding="utf-8"), claims_table(catalog["bank"], "read-committed")),
     }
 

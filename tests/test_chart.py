@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 CHART = Path(__file__).parents[1] / "helm" / "racelab"
 TEMPLATES = "\n".join(file.read_text(encoding="utf-8") for file in sorted((CHART / "templates").rglob("*.*")))
-FILES = "\n".join((CHART / "files" / name).read_text(encoding="utf-8") for name in ("Caddyfile", "drain.sh"))
+USED_FILES = ("Caddyfile", "drain.sh", "alerts.yaml")
+FILES = "\n".join((CHART / "files" / name).read_text(encoding="utf-8") for name in USED_FILES)
 
 
 def values() -> dict[str, Any]:

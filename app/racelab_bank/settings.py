@@ -30,8 +30,9 @@ def _scale(name: str) -> float:
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "postgresql:///racelab")
 RACELAB_TOKEN = os.environ.get("RACELAB_TOKEN", "")
-RACELAB_REPLICA = os.environ.get("RACELAB_REPLICA") or socket.gethostname()
 RACELAB_ROLE = os.environ.get("RACELAB_ROLE", "bank")
+# What the auditor writes was pressed on its page.
+RACELAB_REPLICA = os.environ.get("RACELAB_REPLICA") or ("page" if RACELAB_ROLE == "auditor" else socket.gethostname())
 RACELAB_DELAY_SCALE = _scale("RACELAB_DELAY_SCALE")
 
 # Three aliases of one database that differ only in the isolation level of their transactions.
@@ -43,11 +44,18 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django_htmx",
     "racelab_bank",
 ]
 # The second passes the admin and the logins through sessions and CSRF, and the bank's own requests past them.
 _BANK_MIDDLEWARE = ["racelab_bank.naming.name_replica", "racelab_bank.seeds.sessions.SessionPages"]
-MIDDLEWARE = [] if RACELAB_ROLE == "auditor" else _BANK_MIDDLEWARE
+AUDITOR_MIDDLEWARE = ["racelab_bank.page.middleware.Pages"]
+MIDDLEWARE = AUDITOR_MIDDLEWARE if RACELAB_ROLE == "auditor" else _BANK_MIDDLEWARE
+if RACELAB_ROLE == "auditor":
+    CSRF_COOKIE_NAME = "racelab_csrf"
+    CSRF_COOKIE_HTTPONLY = True
+    CSRF_COOKIE_SAMESITE = "Strict"
+    CSRF_FAILURE_VIEW = "racelab_bank.page.problems.forbidden"
 SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]  # they look for these in the list itself
 ROOT_URLCONF = "racelab_bank.auditor.urls" if RACELAB_ROLE == "auditor" else "racelab_bank.urls"
 TEMPLATES: list[dict[str, Any]] = [
@@ -59,7 +67,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"racelab_page": "racelab_bank.page.tags"},
         },
     }
 ]

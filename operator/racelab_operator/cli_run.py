@@ -203,6 +203,8 @@ class _Session:
             self.lab.start(first.replicas, most, tell)
         except Interruption:
             raise RacelabError("interrupted while the lab was starting: nothing was run") from None
+        if not self.quiet:
+            self.err.print(f"live page: {self.lab.addresses.auditor_url.rstrip('/')}/")
 
     def _perform(self, experiment: Experiment, platform: LocalPlatform) -> Performance:
         with Silence() if self.quiet else progress_on(self.err) as progress:

@@ -13,6 +13,7 @@ from racelab_operator import newcomers
 from racelab_operator.cli_options import examples, lab_options
 from racelab_operator.interruption import Interruption, interruptible
 from racelab_operator.keeping import address_lines, closing_surely, stay_up
+from racelab_operator.platforms.local import prometheus
 from racelab_operator.platforms.local.lab import LocalLab
 from racelab_operator.report.table import console
 
@@ -33,6 +34,7 @@ def _a_number(_context: click.Context, _parameter: click.Parameter, given: float
     epilog=examples(
         "racelab up",
         "racelab up --replicas 5 --workers 2 --https-port 8443",
+        "racelab up --prometheus",
         "racelab up --admin root --user ann:secret --delay-scale 0.1",
         "DATABASE_URL=postgresql://me@db.example/lab racelab up",
     )
@@ -59,14 +61,37 @@ def _a_number(_context: click.Context, _parameter: click.Parameter, given: float
     callback=_a_number,
     help="What the 3 to 10 s of the older systems' long delays are multiplied by.",
 )
+@click.option(
+    "--prometheus",
+    "with_prometheus",
+    is_flag=True,
+    help="Start the `prometheus` that is on PATH too: it scrapes the lab every second and knows its alerts.",
+)
+@click.option(
+    "--prometheus-port",
+    type=click.IntRange(1, 65535),
+    help="Port of Prometheus, with --prometheus; a free one if left out.",
+)
 @lab_options
-def up(replicas: int, admin: str | None, users: tuple[str, ...], delay_scale: float, **lab_flags: Any) -> int:
+def up(
+    replicas: int,
+    admin: str | None,
+    users: tuple[str, ...],
+    delay_scale: float,
+    *,
+    with_prometheus: bool,
+    prometheus_port: int | None,
+    **lab_flags: Any,
+) -> int:
     """Keep the bank up, and print where it is.
 
     It runs until Ctrl-C, SIGTERM or `racelab down`, and takes everything it started with it. Its account 1 belongs to
     the run `playground`, for trying things out by hand.
     """
     out, err = console(sys.stdout), console(sys.stderr)
+    if prometheus_port is not None and not with_prometheus:
+        raise click.UsageError(f"given --prometheus-port {prometheus_port} without --prometheus: add that, too")
+    lab_flags["prometheus"] = prometheus.Prometheus(prometheus.program(), prometheus_port) if with_prometheus else None
     people = newcomers.newcomers(admin, users)
     lab_flags["home"] = lab_flags["home"].absolute()
     with interruptible():

@@ -71,13 +71,16 @@ def addresses_of_lab(home: Path) -> Addresses:
 
 
 def address_lines(addresses: Addresses) -> Sequence[str]:
-    """Tell where the bank and the auditor are, and how to make a deposit."""
+    """Tell where the bank, the auditor and Prometheus are, with which token, and how to make a deposit."""
+    metrics = (f"metrics  {addresses.prometheus_url} (Prometheus)",) if addresses.prometheus_url else ()
     https = addresses.https_url.rstrip("/")
     form = "-d account=1 -d amount=100 -d operation=first"
     return (
         f"bank     {https}",
         f"         {addresses.http_url.rstrip('/')}",
-        f"auditor  {addresses.auditor_url.rstrip('/')}",
+        f"auditor  {addresses.auditor_url.rstrip('/')}/ (live page)",
+        f"token    {addresses.token} (to press something there)",
+        *metrics,
         f"CA       {addresses.ca_file}",
         "",
         "A deposit of 1.00 on the playground's account, then its drift:",

@@ -1,12 +1,12 @@
-"""`make bench`: every measurement in one run. `make bench ARGS=loss` does one: loss, client, cost, proof, live."""
+"""`make bench`: every measurement in one run. `make bench ARGS=loss` does one of those in `MEASUREMENTS`."""
 
 import sys
 
 from rich.console import Console
 
-from bench import client_cpu, cost, live, loss, proof
+from bench import client_cpu, cost, live, loss, proof, streams
 
-MEASUREMENTS = {"loss": loss, "client": client_cpu, "cost": cost, "proof": proof, "live": live}
+MEASUREMENTS = {"loss": loss, "client": client_cpu, "cost": cost, "proof": proof, "live": live, "streams": streams}
 
 
 def main(argv: list[str]) -> int:

@@ -12,6 +12,7 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402 - Django must be set up first
 from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
 
 from racelab_bank.auditor import auditing, rows, runs  # noqa: E402
 from racelab_bank.models import Run  # noqa: E402
@@ -69,7 +70,8 @@ def main(sizes: list[int]) -> None:
     run, _ = runs.open_run(f"bench-{uuid4()}", asked)
     run = Run.objects.get(pk=run.pk)
     accounts = list(run.account_set.order_by("pk").values_list("pk", flat=True))
-    processor, clock = {}, {}
+    processor, clock, scrape, page = {}, {}, {}, {}
+    client = Client()
     written = 0
     for size in sizes:
         while written < size:
@@ -91,12 +93,26 @@ def main(sizes: list[int]) -> None:
             assert told["drift_cents"] == 0
         processor[size] = median(one for one, _ in taken) * 1000
         clock[size] = median(one for _, one in taken) * 1000
+        scrape[size] = _milliseconds(client, "/metrics")
+        page[size] = _milliseconds(client, f"/runs/{run.key}")
     began = time.perf_counter()
     with rows.snapshot():
         history = rows.history(run)
     loaded = written / (time.perf_counter() - began)
     assert len(history.entries) == written
-    print(json.dumps({"processor": processor, "clock": clock, "load_per_second": loaded}))
+    found = {"processor": processor, "clock": clock, "scrape": scrape, "page": page}
+    print(json.dumps({**found, "load_per_second": loaded}))
+
+
+def _milliseconds(client: Client, path: str) -> float:
+    """Return how long an answer takes, the median of many."""
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        answer = client.get(path)
+        taken.append(time.perf_counter() - began)
+        assert answer.status_code == 200, (path, answer.status_code)
+    return median(taken) * 1000
 
 
 if __name__ == "__main__":

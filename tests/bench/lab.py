@@ -45,6 +45,27 @@ class Bench:
         """Where the edge answers without TLS."""
         return self._addresses.http_url
 
+    @property
+    def auditor_url(self) -> str:
+        """Where the auditor answers."""
+        return self._addresses.auditor_url
+
+    def ask_gate(self, key: str) -> None:
+        """Ask how a run's gate stands, as a generator does."""
+        self._api.post(f"/api/runs/{key}/gate/0").raise_for_status()
+
+    def live(self, key: str) -> None:
+        """Ask for a run's live audit, as the operator does."""
+        self._api.get(f"/api/runs/{key}/audit", params={"live": "true"}).raise_for_status()
+
+    def deposit(self, strategy: str, account: int, count: int) -> None:
+        """Make so many deposits, one after the other, as a plain client does."""
+        form = {"account": account, "amount": 1, "isolation": "read-committed", "window_milliseconds": 5}
+        with httpx.Client(base_url=self.http_url, trust_env=False, timeout=30) as client:
+            for number in range(count):
+                data = {**form, "operation": f"{account}-{number}-{time.time_ns()}"}
+                client.post(f"/bank/deposit/{strategy}/", data=data).raise_for_status()
+
     def url(self, scenario: str, strategy: str) -> str:
         """Return where operations are posted."""
         return f"{self._addresses.https_url}/bank/{scenario}/{strategy}/"

@@ -22,13 +22,25 @@ from racelab_operator.platforms.local.postgresql import PostgreSQL
 #: How many entries the ledger holds when the new ones come.
 LEDGERS: Final = (10_000, 1_000_000)
 
+FIGURES: Final = {
+    "processor": "audit per 1,000 new rows, processor",
+    "clock": "audit per 1,000 new rows, clock",
+    "scrape": "Prometheus' scrape",
+    "page": "the run's page",
+}
+
 
 @dataclass(frozen=True)
 class Live:
-    """Milliseconds per 1,000 new rows by the ledger's size: of this process's processor time, and of the clock."""
+    """Milliseconds by the ledger's size.
+
+    Per 1,000 new rows, of this process's processor time and of the clock; per answer to Prometheus, and per page.
+    """
 
     processor: dict[int, float]
     clock: dict[int, float]
+    scrape: dict[int, float]
+    page: dict[int, float]
     load_per_second: float
 
 
@@ -42,25 +54,24 @@ def measure() -> Live:
                 "DATABASE_URL": f"postgresql://racelab@/racelab?host={sockets}&port=5432",
                 "DJANGO_SETTINGS_MODULE": "racelab_bank.settings",
                 "RACELAB_TOKEN": "bench",
+                "RACELAB_ROLE": "auditor",
             }
             command = [sys.executable, "-m", "bench.following", *map(str, LEDGERS)]
             done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = json.loads(done.stdout)
-    return Live(
-        {int(size): one for size, one in found["processor"].items()},
-        {int(size): one for size, one in found["clock"].items()},
-        found["load_per_second"],
-    )
+    by_size = {name: {int(size): one for size, one in found[name].items()} for name in FIGURES}
+    return Live(**by_size, load_per_second=found["load_per_second"])
 
 
 def table(live: Live) -> Table:
     """Return what was measured."""
     small, large = LEDGERS
-    told = Table(title="Live audit: milliseconds per 1,000 new rows (an entry and an install are two)")
+    told = Table(title="Following a run: milliseconds")
     for heading in ("", "10 k entries in the ledger", "1 M", "ratio"):
         told.add_column(heading, justify="right")
-    for name, found in (("processor", live.processor), ("clock", live.clock)):
-        told.add_row(name, f"{found[small]:.2f}", f"{found[large]:.2f}", f"{found[large] / found[small]:.2f}")
+    for name, what in FIGURES.items():
+        found = getattr(live, name)
+        told.add_row(what, f"{found[small]:.2f}", f"{found[large]:.2f}", f"{found[large] / found[small]:.2f}")
     told.caption = (
         f"loading all of it for the final audit: {live.load_per_second:,.0f} entries with installs per second"
     )

@@ -23,4 +23,13 @@ WRONG_VALUES: dict[str, tuple[str, ...]] = {
     "postgresql.persistence.size=big": ("/postgresql/persistence/size", "'big'"),
     "operator.enabled=maybe": ("/operator/enabled", "got string, want boolean"),
     "monitoring.serviceMonitor.interval=often": ("/monitoring/serviceMonitor/interval", "'often'"),
+    "monitoring.alerts.drift.severity=loud": ("/monitoring/alerts/drift/severity", "'info', 'warning', 'critical'"),
+    'monitoring.alerts.drift.experiments=a"b': ("/monitoring/alerts/drift/experiments", "'a\"b'"),
+    "monitoring.bundled.prometheus.size=big": ("/monitoring/bundled/prometheus/size", "'big'"),
+    "monitoring.bundled.prometheus.retention=long": ("/monitoring/bundled/prometheus/retention", "'long'"),
+    "monitoring.bundled.grafana.anonymous=perhaps": (
+        "/monitoring/bundled/grafana/anonymous",
+        "got string, want boolean",
+    ),
+    "monitoring.bundled.loki.enabled=true": ("/monitoring/bundled", "'loki' not allowed"),
 }

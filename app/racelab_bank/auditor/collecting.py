@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from racelab_bank.auditor import following, loads
 from racelab_bank.models import Run
+from racelab_bank.page.streams import streams
 
 LABELS: Final = ("experiment", "step", "scenario", "strategy", "isolation", "replicas")
 
@@ -54,6 +55,7 @@ class Audits(Collector):
         samples = _Samples()
         for run in shown_runs(datetime.now(UTC)):
             samples.add(run)
+        samples.count_streams()
         yield from samples.families()
 
     def describe(self) -> Iterable[Metric]:
@@ -109,6 +111,8 @@ class _Samples:
         self._closed = GaugeMetricFamily(
             "racelab_run_closed_timestamp_seconds", "When the run was closed, Unix time.", labels=LABELS
         )
+        # Consumed by the operator of an auditor that many look at: the number is bounded.
+        self._streams = GaugeMetricFamily("racelab_event_streams", "Live pages that are open.")
         # Consumed by the load panel.
         self._operations = CounterMetricFamily(
             "racelab_load_operations",
@@ -136,6 +140,10 @@ class _Samples:
         load = loads.load_figures(run) if run.generators else None
         if load is not None:
             self._add_load(of, load)
+
+    def count_streams(self) -> None:
+        """Add how many live pages are open."""
+        self._streams.add_metric((), streams())
 
     def _add_sums(self, of: tuple[str, ...], figures: dict[str, Any]) -> None:
         for family, name in (

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 from prometheus_client import generate_latest
 
 from racelab_bank.auditor.api import api
@@ -26,4 +26,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(samples, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-urlpatterns = [path("api/", api.urls), path("readyz", readyz), path("metrics", metrics)]
+urlpatterns = [
+    path("api/", api.urls),
+    path("readyz", readyz),
+    path("metrics", metrics),
+    path("", include("racelab_bank.page.urls")),
+]
+
+handler400 = "racelab_bank.page.problems.bad_request"
+handler403 = "racelab_bank.page.problems.forbidden"
+handler404 = "racelab_bank.page.problems.not_found"
+handler500 = "racelab_bank.page.problems.server_error"

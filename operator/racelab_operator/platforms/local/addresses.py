@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Addresses:
-    """URLs, the authority that signed the edge's certificate, the control API's token, and the replicas' names."""
+    """URLs, the authority that signed the edge's certificate, the control API's token, and the replicas' names.
+
+    `prometheus_url`: of the Prometheus that scrapes the lab, where there is one.
+    """
 
     http_url: str
     https_url: str
@@ -18,6 +21,7 @@ class Addresses:
     token: str
     database_url: str
     replicas: tuple[str, ...]
+    prometheus_url: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

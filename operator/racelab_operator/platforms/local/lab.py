@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from racelab_operator.platforms.local import state
 from racelab_operator.platforms.local.addresses import Addresses
-from racelab_operator.platforms.local.database import (
-    AUDITOR_THREADS,
-    ROOM,
-    check_database,
-    connections_needed,
-)
+from racelab_operator.platforms.local.database import AUDITOR_THREADS, ROOM, check_database, connections_needed
 from racelab_operator.platforms.local.edge import Edge
 from racelab_operator.platforms.local.environments import Environments, without_libpq_settings
 from racelab_operator.platforms.local.errors import WRONG_USE, LabError
@@ -36,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from racelab_operator.platforms.local.prometheus import Prometheus
+
 __all__ = ["Addresses", "LoadState", "LocalLab"]
 
 START_SECONDS: Final = 60
@@ -51,7 +48,7 @@ class LocalLab:
     A lab is started once. Whatever interrupts `start`, and however the process ends, nothing is left: `start` cleans
     up when it fails, `close` cannot be interrupted, the kernel signals the children of a killed owner, and the guard
     (guard.py) sweeps after it. `database_url` names a PostgreSQL of the user's instead of the lab's own; `delay_scale`
-    multiplies the long delays of the older systems' endpoints.
+    multiplies the long delays of the older systems' endpoints; `prometheus` is started too, and scrapes the lab.
     """
 
     def __init__(
@@ -65,12 +62,14 @@ class LocalLab:
         delay_scale: float = 1,
         purpose: str = "racelab run",
         programs: Programs | None = None,
+        prometheus: Prometheus | None = None,
     ) -> None:
         self.home = home.absolute()
         self._workers = workers
         self._requested_ports = (http_port, https_port)
         self._requested_database_url = database_url
         self._programs = programs or Programs()
+        self._prometheus = prometheus
         self._environments = Environments(delay_scale)
         self._record = state.new_record(purpose)
         self._record_lock = threading.Lock()
@@ -123,6 +122,8 @@ class LocalLab:
         environment = self._start_database(replicas)
         progress(f"starting the auditor and {replicas} replica{'s' if replicas > 1 else ''}")
         self._start_auditor(environment)
+        if self._prometheus is not None:
+            self._prometheus.start(self.home, self._logs / "prometheus.log", self._auditor_port, self._register)
         self._loads = Loads(self._programs.load, self._environments.load(), self._logs, self._register)
         self._replicas = Replicas(
             self._programs.bank,
@@ -212,6 +213,7 @@ class LocalLab:
             missing = [name for name in self._replica_set().names() if name not in ready]
             missing += [] if is_ready(self._auditor_port) else ["auditor"]
             missing += [] if self._edge.answers() else ["edge"]
+            missing += [] if self._prometheus is None or self._prometheus.is_ready() else ["prometheus"]
             if not missing:
                 return
             if time.monotonic() > deadline:
@@ -225,6 +227,8 @@ class LocalLab:
             # A full disk or process table: the replica counts as not started, and the next step tries again.
             with contextlib.suppress(LabError, OSError):
                 self._replica_set().step()
+                if self._prometheus is not None:
+                    self._prometheus.follow(self._replica_set().metrics_ports())
 
     def _replica_set(self) -> Replicas:
         if self._replicas is None:
@@ -244,6 +248,7 @@ class LocalLab:
             self._environments.token,
             self._database_url,
             self._replica_set().names(),
+            self._prometheus.url if self._prometheus else None,
         )
 
     def scale(self, replicas: int) -> None:
@@ -266,6 +271,7 @@ class LocalLab:
             "postgresql": self._postgresql.child if self._postgresql else None,
             "edge": self._edge.child if self._edge else None,
             "auditor": self._auditor,
+            "prometheus": self._prometheus.child if self._prometheus else None,
         }
         found = {name: child.failure() for name, child in watched.items() if child is not None}
         failed = {name: reason for name, reason in found.items() if reason is not None}
@@ -312,8 +318,9 @@ class LocalLab:
         if self._edge is not None:
             self._edge.release()
             end([self._edge.child] if self._edge.child else (), signal.SIGQUIT, EDGE_END_SECONDS)
-        programs = [*(self._replicas.children() if self._replicas else ()), *([self._auditor] if self._auditor else ())]
-        end(programs, signal.SIGTERM, PROGRAMS_END_SECONDS)
+        programs = [*(self._replicas.children() if self._replicas else ()), self._auditor]
+        programs += [self._prometheus.child] if self._prometheus else []
+        end(filter(None, programs), signal.SIGTERM, PROGRAMS_END_SECONDS)
         if self._postgresql is not None:
             self._postgresql.stop()
         end(self._children, signal.SIGKILL, 1)  # whom an interrupt kept from being noted elsewhere

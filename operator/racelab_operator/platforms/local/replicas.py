@@ -26,11 +26,11 @@ LEAVE_SECONDS: Final = 40
 PROBE_SECONDS: Final = 1
 
 
-def is_ready(port: int) -> bool:
+def is_ready(port: int, path: str = "/readyz") -> bool:
     """Ask a program on this machine whether it is ready."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_SECONDS)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -90,6 +90,11 @@ class Replicas:
         """Return the names of the replicas that should run."""
         with self._lock:
             return tuple(replica.name for replica in self._members)
+
+    def metrics_ports(self) -> dict[str, int]:
+        """Return where the metrics of each replica that was started are, by its name."""
+        with self._lock:
+            return {replica.name: replica.metrics_port for replica in self._members if replica.child is not None}
 
     def children(self) -> list[Child]:
         """Return the processes of all replicas, also of those that are leaving."""
