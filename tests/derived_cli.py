@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,14 @@ machine and in Pods; they work alone, too.
 
 
 def cli_page() -> str:
-    """Return docs/cli.md."""
+    """Return docs/cli.md; asked in a process of its own, as click keeps what it has made of a command."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("RACELAB_", "DATABASE_"))}
+    asked = subprocess.run([sys.executable, __file__], check=True, capture_output=True, text=True, env=own)
+    return asked.stdout
+
+
+def page() -> str:
+    """Return the page as this process sees it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "racelab_bank.settings")
     from racelab_bank.cli import cli as bank
     from racelab_loadgen.cli import cli as load
@@ -51,3 +60,7 @@ def _helps(name: str, command: click.Command, parent: click.Context | None = Non
             found = command.get_command(context, one)
             if found is not None and not found.hidden:
                 yield from _helps(one, found, context)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -94,7 +94,7 @@ def test_a_run_prints_its_table_writes_its_report_and_ends_its_lab(
         *(f"3-replicas-{name}-read-committed-0ms" for name in ("row_lock", "atomic_only")),
     ]
     assert out.splitlines()[-1] == "small: Confirmed (2 of 2 steps Confirmed)"
-    assert [line[:4] for line in err.splitlines()] == ["1/2 ", "2/2 "]
+    assert [line[:4] for line in err.splitlines()] == ["live", "1/2 ", "2/2 "]
     assert lab.calls == [("made", Path(".racelab").absolute(), 1), ("start", 3, 3), "close"]
 
     assert main(["report", "report.json"]) == 0
