@@ -17,7 +17,7 @@ from racelab_operator.cli_options import examples, lab_options
 from racelab_operator.cli_platform import KUBERNETES, platform_options, refuse_flags_of_others
 from racelab_operator.errors import RacelabError, WrongUseError
 from racelab_operator.interruption import Interruption, interruptible
-from racelab_operator.keeping import address_lines, closing_surely, stay_up
+from racelab_operator.keeping import address_lines, closing_surely, page_link, stay_up
 from racelab_operator.outputs import STDOUT, check_outputs, write_output
 from racelab_operator.platforms.local.database import server_version
 from racelab_operator.platforms.local.lab import LocalLab
@@ -204,7 +204,7 @@ class _Session:
         except Interruption:
             raise RacelabError("interrupted while the lab was starting: nothing was run") from None
         if not self.quiet:
-            self.err.print(f"live page: {self.lab.addresses.auditor_url.rstrip('/')}/")
+            self.err.print(f"live page: {page_link(self.lab.addresses)}")
 
     def _perform(self, experiment: Experiment, platform: LocalPlatform) -> Performance:
         with Silence() if self.quiet else progress_on(self.err) as progress:

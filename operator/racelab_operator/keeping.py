@@ -70,16 +70,21 @@ def addresses_of_lab(home: Path) -> Addresses:
     return record.addresses
 
 
+def page_link(addresses: Addresses) -> str:
+    """Return the live page's address, which signs in whoever opens it: what stands behind # is sent to nobody."""
+    return f"{addresses.auditor_url.rstrip('/')}/#token={addresses.token}"
+
+
 def address_lines(addresses: Addresses) -> Sequence[str]:
-    """Tell where the bank, the auditor and Prometheus are, with which token, and how to make a deposit."""
+    """Tell where the bank, the auditor, its page and Prometheus are, and how to make a deposit."""
     metrics = (f"metrics  {addresses.prometheus_url} (Prometheus)",) if addresses.prometheus_url else ()
     https = addresses.https_url.rstrip("/")
     form = "-d account=1 -d amount=100 -d operation=first"
     return (
         f"bank     {https}",
         f"         {addresses.http_url.rstrip('/')}",
-        f"auditor  {addresses.auditor_url.rstrip('/')}/ (live page)",
-        f"token    {addresses.token} (to press something there)",
+        f"auditor  {addresses.auditor_url.rstrip('/')}",
+        f"page     {page_link(addresses)}",
         *metrics,
         f"CA       {addresses.ca_file}",
         "",

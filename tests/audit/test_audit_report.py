@@ -21,6 +21,7 @@ from racelab_bank.audit.reconciliation import reconcile
 from racelab_bank.audit.report import Outcome, audit, live_report, percentile, timing
 from racelab_bank.audit.rows import Account, Entry, Histories, Install, Operation
 from racelab_bank.audit.tables import Operations
+from racelab_bank.audit.timeline import timeline
 
 NO_HISTORY = Histories(expected=0)
 
@@ -175,6 +176,7 @@ def test_the_json_has_the_fields_of_the_contract() -> None:
         "seconds": told["seconds"],
         "requests_per_second": told["requests_per_second"],
         "latency_milliseconds": told["latency_milliseconds"],
+        "timeline": [point.to_json() for point in timeline(clean())],
         "certificate": {
             "serializable": True,
             "reason": "2 operations performed again one after the other give every recorded balance",

@@ -42,10 +42,11 @@ def presser(as_auditor: None) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def no_connection_is_left() -> Iterator[None]:
+def no_connection_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Close what was opened to look, so that the test database can be dropped."""
     yield
-    LOOKING.close()
+    if request.node.get_closest_marker("django_db"):
+        LOOKING.close()
 
 
 @pytest.fixture

@@ -31,21 +31,30 @@ class Seats:
                 connections[alias] = connection
             yield
         finally:
-            for connection in connections.all(initialized_only=True):
-                if connection.alias not in seat:
-                    connection.inc_thread_sharing()
-                    seat[connection.alias] = connection
-                connection.close_if_unusable_or_obsolete()
-                del connections[connection.alias]
-            self._free.put(seat)
+            try:
+                self._leave(seat)
+            finally:
+                self._free.put(seat)
+
+    @staticmethod
+    def _leave(seat: dict[str, Any]) -> None:
+        for connection in connections.all(initialized_only=True):
+            del connections[connection.alias]
+            if connection.alias not in seat:
+                connection.inc_thread_sharing()
+                seat[connection.alias] = connection
+            connection.close_if_unusable_or_obsolete()
 
     def close(self) -> None:
         """Close all connections, each once its seat is free; they are opened again when they are needed."""
         seats = [self._free.get() for _ in range(self._number)]
-        for seat in seats:
-            for connection in seat.values():
-                connection.close()
-            self._free.put(seat)
+        try:
+            for seat in seats:
+                for connection in seat.values():
+                    connection.close()
+        finally:
+            for seat in seats:
+                self._free.put(seat)
 
 
 def seated(application: Callable[..., Any], seats: Seats) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ CONNECTIONS_PER_WORKER: Final = 3
 """One for each isolation level."""
 AUDITOR_THREADS: Final = 8
 SPARE_CONNECTIONS: Final = 10
+"""The auditor's beside its threads: one that migrates, two that look for the live page, six of three races on it."""
 ROOM: Final = 32
 """What the lab's own server offers beyond the need: for psql, `racelab drift` and replicas that are just leaving."""
 CONNECT_SECONDS: Final = 5
