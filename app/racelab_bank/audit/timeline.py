@@ -53,25 +53,24 @@ class _Changes:
 def timeline(history: History, points: int = POINTS) -> list[Point]:
     """Return at most so many moments of a run, evenly spread over it, in ascending order.
 
-    None where nothing was written. Linear in the number of rows, apart from sorting them by time.
+    None where nothing was written. Linear in the number of rows.
     """
     changes = _changes(history)
     if not len(changes.microseconds):
         return []
     absolute = _absolute(changes)
-    order = np.argsort(changes.microseconds, kind="stable")
-    times = changes.microseconds[order]
-    moments = _moments(int(times[0]), int(times[-1]), points)
-    upto = np.searchsorted(times, moments, side="right")
+    first = int(changes.microseconds.min())
+    moments = _moments(first, int(changes.microseconds.max()), points)
+    # Each change counts from the first moment on that is not before it.
+    since = np.searchsorted(moments, changes.microseconds)
     end = history.sums
-    ledger = _sums(changes.ledger_cents[order], upto, whole(end.ledger_total_cents))
-    balance = _sums(changes.balance_cents[order], upto, whole(end.balance_cents))
-    drift = _sums(absolute[order], upto, whole(np.abs(end.balance_cents - end.ledger_total_cents)))
-    stale = _sums(changes.stale[order], upto, int(changes.stale.sum()))
-    return [
-        Point(round(int(at - times[0]) / 1000, 3), *sums)
-        for at, *sums in zip(moments.tolist(), ledger, balance, drift, stale, strict=True)
+    sums = [
+        _sums(changes.ledger_cents, since, whole(end.ledger_total_cents)),
+        _sums(changes.balance_cents, since, whole(end.balance_cents)),
+        _sums(absolute, since, whole(np.abs(end.balance_cents - end.ledger_total_cents))),
+        _sums(changes.stale, since, int(changes.stale.sum())),
     ]
+    return [Point(round((int(at) - first) / 1000, 3), *by_then) for at, *by_then in zip(moments, *sums, strict=True)]
 
 
 def _moments(first: int, last: int, points: int) -> NDArray[np.int64]:
@@ -133,7 +132,9 @@ def _absolute(changes: _Changes) -> Numbers:
     return np.asarray(np.abs(after) - np.abs(after - moved))
 
 
-def _sums(ordered: Numbers, upto: NDArray[np.intp], end: int) -> list[int]:
-    """Return what was reached after so many changes; after all of them, it is `end`."""
-    so_far = np.append(0, np.cumsum(ordered))
-    return [end - int(so_far[-1]) + int(value) for value in so_far[upto]]
+def _sums(changed: Numbers, since: NDArray[np.intp], end: int) -> list[int]:
+    """Return what was reached by each moment; by the last one, it is `end`."""
+    moved = np.zeros(int(since.max()) + 1, changed.dtype)
+    np.add.at(moved, since, changed)
+    so_far = np.cumsum(moved)
+    return [end - int(so_far[-1]) + int(value) for value in so_far]
