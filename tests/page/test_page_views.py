@@ -15,7 +15,7 @@ from bank.interleaving import ScriptedClient
 from page.conftest import TOKEN
 from racelab_bank.auditor import auditing, runs
 from racelab_bank.models import Account, Entry, Run
-from racelab_bank.page import one_run, streams
+from racelab_bank.page import one_run, streams, views
 from racelab_bank.page import runs as page_runs
 from racelab_bank.page.middleware import POLICY
 from racelab_bank.page.money import cents, money
@@ -342,3 +342,15 @@ def test_money_is_shown_as_racelab_drift_shows_it(amount: int) -> None:
     assert money(amount) == cents_as_text(amount)
     if amount > 0:
         assert cents(money(amount)) == amount
+
+
+def test_few_look_through_whole_runs_at_a_time(reader: Client) -> None:
+    run = open_run()
+    taken = [views._LOOKING.acquire(blocking=False) for _ in range(views._LOOKERS)]
+    try:
+        answer = reader.get(f"/runs/{run.key}/anomalies")
+        assert (answer.status_code, "3 others are looking" in text(answer)) == (503, True)
+    finally:
+        for _ in taken:
+            views._LOOKING.release()
+    assert reader.get(f"/runs/{run.key}/anomalies").status_code == 200

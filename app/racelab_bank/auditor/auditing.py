@@ -1,24 +1,19 @@
 """Audits runs: live while they go on, finally once they are closed and everything on its way has arrived."""
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
-from racelab_bank.audit.history import History
 from racelab_bank.audit.jsonl.writing import write
 from racelab_bank.audit.report import audit, page
 from racelab_bank.audit.rows import Histories
 from racelab_bank.auditor import following, rows
+from racelab_bank.auditor.wholes import TURN, Whole, whole
 from racelab_bank.models import Run
 
 #: After closing, writers that autocommit may still be between their update and their entry. They get so long.
 PATIENCE_SECONDS = 2.0
-
-#: A final audit has the whole run in memory: one at a time, and who waited for it need not do it again.
-_whole = threading.Lock()
 
 #: The last final audits of runs that miss histories, by run and the state of its histories: they are not stored, since
 #: a history may still come.
@@ -32,7 +27,7 @@ def audit_run(run: Run, *, live: bool = False) -> dict[str, Any]:
         return following.live(run).report.to_json(run.key)
     if run.report is not None:
         return dict(run.report)
-    with _whole:
+    with TURN:  # who waited for it need not do it again
         run.refresh_from_db(fields=["report"])
         return _final(run) if run.report is None else dict(run.report)
 
@@ -41,17 +36,17 @@ def _final(run: Run) -> dict[str, Any]:
     known = _unstored.get(_state(run, rows.histories(run)))
     if known is not None:
         return dict(known)
-    with rows.snapshot():
-        history = rows.history(run)
-        settled = _settled(run, history)
-    report = audit(history, final=settled).to_json(run.key, start_skew_microseconds=rows.start_skew_microseconds(run))
+    with whole(run) as found:
+        history, settled = found.history, _settled(run, found)
+        report = audit(history, final=settled)
+    told = report.to_json(run.key, start_skew_microseconds=rows.start_skew_microseconds(run))
     if settled and history.histories.missing() is None:
-        Run.objects.filter(pk=run.pk).update(report=report)
+        Run.objects.filter(pk=run.pk).update(report=told)
     elif settled:
-        _unstored[_state(run, history.histories)] = report
+        _unstored[_state(run, history.histories)] = told
         while len(_unstored) > _UNSTORED:
             _unstored.popitem(last=False)
-    return report
+    return told
 
 
 def _state(run: Run, histories: Histories) -> tuple[Any, ...]:
@@ -60,11 +55,10 @@ def _state(run: Run, histories: Histories) -> tuple[Any, ...]:
 
 def anomalies(run: Run, offset: int, limit: int) -> dict[str, Any]:
     """Return a page of the run's anomalies, and how many there are."""
-    with rows.snapshot():
-        history = rows.history(run)
-        settled = run.closed_at is not None and _settled(run, history)
-    count, found = page(history, final=settled, offset=offset, limit=limit)
-    return {"run": run.key, "count": count, "anomalies": [anomaly.to_json() for anomaly in found]}
+    with whole(run) as found:
+        settled = run.closed_at is not None and _settled(run, found)
+        count, listed = page(found.history, final=settled, offset=offset, limit=limit)
+        return {"run": run.key, "count": count, "anomalies": [anomaly.to_json() for anomaly in listed]}
 
 
 def accounts(run: Run, limit: int) -> dict[str, Any]:
@@ -100,20 +94,20 @@ def duplicate_balances(run: Run) -> dict[str, Any]:
     }
 
 
-def _settled(run: Run, history: History) -> bool:
+def _settled(run: Run, found: Whole) -> bool:
     """Whether nothing is on its way: all transactions older than the close have ended, and no half is awaited."""
     assert run.closed_at is not None  # noqa: S101 - callers look first
-    if rows.horizon() <= int(run.close_transaction or 0):
+    if found.horizon <= int(run.close_transaction or 0):
         return False
-    if (datetime.now(UTC) - run.closed_at).total_seconds() > PATIENCE_SECONDS:
+    if (found.taken_at - run.closed_at).total_seconds() > PATIENCE_SECONDS:
         return True
-    versions, postings = history.versions, history.postings
-    whole = postings.legs == history.tables.entries.leg_count.values[postings.first]
-    return bool(versions.has_entry.all() and whole.all())
+    versions, postings = found.history.versions, found.history.postings
+    complete = postings.legs == found.history.tables.entries.leg_count.values[postings.first]
+    return bool(versions.has_entry.all() and complete.all())
 
 
 def export(run: Run) -> Iterator[bytes]:
     """Return the lines of the run's history file, as it is now."""
-    with rows.snapshot():
-        history = rows.history(run)
+    with whole(run) as found:
+        history = found.history
     return write(history, run.key, scenario=run.scenario, strategy=run.strategy, isolation=run.isolation)

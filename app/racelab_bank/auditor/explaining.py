@@ -11,7 +11,7 @@ from racelab_bank.audit.history import History
 from racelab_bank.audit.interleaving import Remedies, Remedy, page
 from racelab_bank.audit.interleaving.drawing import as_svg
 from racelab_bank.audit.interleaving.text import as_text
-from racelab_bank.auditor import rows
+from racelab_bank.auditor.wholes import whole
 from racelab_bank.claims import Anomaly
 from racelab_bank.models import Run
 from racelab_bank.scenarios import Scenario, scenarios
@@ -102,8 +102,13 @@ def explain(run: Run, *, operation: str | None, offset: int, limit: int, drawing
 
     Raises `UnknownOperation`.
     """
-    with rows.snapshot():
-        history = rows.history(run)
+    with whole(run) as found:
+        return _explained(run, found.history, operation=operation, offset=offset, limit=limit, drawing=drawing)
+
+
+def _explained(
+    run: Run, history: History, *, operation: str | None, offset: int, limit: int, drawing: bool
+) -> dict[str, Any]:
     if operation is not None and not (_applied(history, operation) or _sent(history, operation)):
         raise UnknownOperation(f"run {run.key} has no operation {operation}")
     known = remedies(run.scenario, run.isolation)

@@ -1,5 +1,8 @@
 """Pages to look at: the overview, one run, its anomalies, an interleaving."""
 
+import threading
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +21,10 @@ from racelab_bank.strategies import Strategy
 
 _FOUND_PER_PAGE: Final = 50
 _DRAWN_PER_PAGE: Final = 5
+
+#: Less than the auditor has threads: one looks, the others wait for it.
+_LOOKERS: Final = 3
+_LOOKING: Final = threading.BoundedSemaphore(_LOOKERS)
 
 
 def pickers() -> dict[str, Any]:
@@ -56,7 +63,24 @@ def run(request: HttpRequest, key: str) -> HttpResponse:
     return page(request, "run", {**one_run.context(watched), "curves": curves, "key": key})
 
 
+def _few_at_a_time(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let few look through whole runs, which takes time and memory: the rest is for the gate and the audit."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, key: str) -> HttpResponse:
+        if not _LOOKING.acquire(blocking=False):
+            told = f"{_LOOKERS} others are looking through whole runs. Try again in some seconds."
+            return problems.problem(request, 503, "Too many at a time", told)
+        try:
+            return view(request, key)
+        finally:
+            _LOOKING.release()
+
+    return answer
+
+
 @require_safe
+@_few_at_a_time
 def anomalies(request: HttpRequest, key: str) -> HttpResponse:
     """Show a page of the anomalies that an audit of the whole run finds."""
     try:
@@ -72,6 +96,7 @@ def anomalies(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @require_safe
+@_few_at_a_time
 def interleaving(request: HttpRequest, key: str) -> HttpResponse:
     """Draw how an operation was lost, or overwrote others."""
     operation = request.GET.get("operation") or None
