@@ -25,6 +25,14 @@ class Terminal:
     screen: int
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Undo that SIGINT is ignored, as it is in what a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextlib.contextmanager
 def terminal() -> Iterator[Terminal]:
     """Let pipes stand for standard input and error: in the test itself, for pytest sets its own before it."""
@@ -60,7 +68,7 @@ def test_ctrl_c_means_no_however_early_it_comes() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with terminal() as it:
-        presser = threading.Thread(target=press, args=(it.screen,))
+        presser = threading.Thread(target=press, args=(it.screen,), daemon=True)
         presser.start()
         assert [confirmed("do it?") for _ in range(times)] == [False] * times
         presser.join()
