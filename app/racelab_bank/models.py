@@ -76,6 +76,11 @@ class Run(models.Model):
     class Meta:
         db_table = "run"
 
+    @property
+    def identity(self) -> tuple[int, str]:
+        """What to remember a run by: a number may be given again once tables were emptied, its transaction never."""
+        return self.pk, str(self.open_transaction)
+
 
 class Generator(models.Model):
     """One load generator of a run: registered at the gate, by which process, and what became of its history."""

@@ -78,6 +78,13 @@ def _common(panel: Any, title: str, description: str, unit: str, no_value: str) 
     return panel.title(title).description(description).datasource(SOURCE).unit(unit).no_value(no_value)
 
 
+def _over_time(panel: Any, queries: Iterable[Query], width: int, height: int, decimals: int | None = None) -> Placed:
+    """Finish a panel of series over time."""
+    if decimals is not None:
+        panel = panel.decimals(decimals)
+    return Placed(panel.targets(_targets(queries, kind="range", form=prom.PromQueryFormat.TIME_SERIES)), width, height)
+
+
 def graph(
     title: str,
     description: str,
@@ -98,14 +105,12 @@ def graph(
     panel = timeseries.Panel().legend(legend).tooltip(tooltip).line_width(2).fill_opacity(8)
     panel = panel.show_points(look.VisibilityMode.AUTO).span_nulls(False)
     panel = _common(panel, title, description, unit, no_value)
-    if decimals is not None:
-        panel = panel.decimals(decimals)
     if links:
         panel = panel.links(list(links))
     if limits:
         style = common.GraphThresholdsStyleConfig().mode(look.GraphTresholdsStyleMode.DASHED)
         panel = panel.thresholds(thresholds(*limits)).thresholds_style(style)
-    return Placed(panel.targets(_targets(queries, kind="range", form=prom.PromQueryFormat.TIME_SERIES)), width, height)
+    return _over_time(panel, queries, width, height, decimals)
 
 
 def figure(
@@ -123,9 +128,7 @@ def figure(
     panel = stat.Panel().reduce_options(common.ReduceDataOptions().calcs([LAST]))
     panel = panel.color_mode(look.BigValueColorMode.BACKGROUND).graph_mode(look.BigValueGraphMode.NONE)
     panel = _common(panel, title, description, unit, no_value).thresholds(thresholds(*limits))
-    if decimals is not None:
-        panel = panel.decimals(decimals)
-    return Placed(panel.targets(_targets(queries, kind="range", form=prom.PromQueryFormat.TIME_SERIES)), width, height)
+    return _over_time(panel, queries, width, height, decimals)
 
 
 def bars(
@@ -142,7 +145,7 @@ def bars(
     panel = bargauge.Panel().reduce_options(common.ReduceDataOptions().calcs([LAST]))
     panel = panel.display_mode(look.BarGaugeDisplayMode.BASIC).orientation(look.VizOrientation.HORIZONTAL).min(0)
     panel = _common(panel, title, description, unit, no_value).thresholds(thresholds(*limits))
-    return Placed(panel.targets(_targets(queries, kind="range", form=prom.PromQueryFormat.TIME_SERIES)), width, height)
+    return _over_time(panel, queries, width, height)
 
 
 def heat_map(

@@ -80,3 +80,10 @@ def checked(folder: Path, of: Rules) -> None:
     done = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(alerts(of))} rules found" in done.stdout
+
+
+def metrics_are_clean(exposition: str) -> None:
+    """See that promtool finds nothing wrong with what Prometheus is told."""
+    command = ["promtool", "check", "metrics"]
+    done = subprocess.run(command, input=exposition, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -90,20 +90,9 @@ class DuplicateBalances(Schema):
     reasons: list[str]
 
 
-class NoSuchRun(Exception):
-    """There is no run of that key: 404."""
-
-
 api = NinjaAPI(title="racelab auditor", version=version("racelab"), auth=Token(), docs_url=None)
 # What the API answers beside its success, for the OpenAPI document.
 PROBLEMS: dict[int | frozenset[int], Any] = {frozenset({400, 401, 404, 409, 410, 422, 503}): Problem}
-
-
-def _found(key: str) -> Run:
-    run = Run.objects.filter(key=key).first()
-    if run is None:
-        raise NoSuchRun(f"there is no run {key}")
-    return run
 
 
 @api.put("/runs/{key}", response={200: runs.RunDescription, 201: runs.RunDescription, **PROBLEMS})
@@ -122,7 +111,7 @@ def list_runs(request: HttpRequest) -> list[dict[str, Any]]:
 @api.get("/runs/{key}", response={200: runs.RunDescription, **PROBLEMS})
 def describe_run(request: HttpRequest, key: Key) -> dict[str, Any]:
     """Describe a run: its accounts, its gate, its histories."""
-    return runs.describe(_found(key))
+    return runs.describe(runs.find_run(key))
 
 
 @api.post("/runs/{key}/gate/{generator}", response={200: GateAnswer, **PROBLEMS})
@@ -134,7 +123,7 @@ def pass_gate(
     Once it is open, only the process that was registered may pass as this generator.
     """
     received_at = now_microseconds()
-    run = gate.register(_found(key), generator, process)
+    run = gate.register(runs.find_run(key), generator, process)
     return {
         "state": run.gate,
         "reason": run.gate_reason or None,
@@ -162,7 +151,7 @@ def lose_history(request: HttpRequest, key: Key, generator: Index, lost: Lost) -
 
 
 def _expecting(key: str, generator: int) -> Run:
-    run = _found(key)
+    run = runs.find_run(key)
     if generator >= run.generators:
         raise runs.Contradiction(f"generator: given {generator}, run {key} has {run.generators}")
     return run
@@ -171,7 +160,7 @@ def _expecting(key: str, generator: int) -> Run:
 @api.post("/runs/{key}/close", response={200: runs.RunDescription, **PROBLEMS})
 def close_run(request: HttpRequest, key: Key) -> dict[str, Any]:
     """Close a run: nothing is installed on its accounts afterwards. Repeating it is harmless."""
-    run = _found(key)
+    run = runs.find_run(key)
     runs.close_run(run)
     return runs.describe(Run.objects.get(pk=run.pk))
 
@@ -182,13 +171,13 @@ def audit_run(request: HttpRequest, key: Key, live: bool = False) -> dict[str, A
 
     With `live`, the live figures of a closed run, too: they end as the final ones.
     """
-    return auditing.audit_run(_found(key), live=live)
+    return auditing.audit_run(runs.find_run(key), live=live)
 
 
 @api.get("/runs/{key}/history", response={200: Any, **PROBLEMS})
 def export_history(request: HttpRequest, key: Key) -> StreamingHttpResponse:
     """Export a run as a history file, which `racelab verify` checks without a database."""
-    return StreamingHttpResponse(auditing.export(_found(key)), content_type="application/x-ndjson")
+    return StreamingHttpResponse(auditing.export(runs.find_run(key)), content_type="application/x-ndjson")
 
 
 @api.get("/runs/{key}/anomalies", response={200: dict[str, Any], **PROBLEMS})
@@ -199,7 +188,7 @@ def list_anomalies(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> dict[str, Any]:
     """List a run's anomalies, each in one sentence with the operations involved."""
-    return auditing.anomalies(_found(key), offset, limit)
+    return auditing.anomalies(runs.find_run(key), offset, limit)
 
 
 @api.get("/runs/{key}/interleavings", response={200: explaining.Interleavings, **PROBLEMS})
@@ -212,19 +201,19 @@ def list_interleavings(  # noqa: PLR0917 - ninja takes a query's fields from the
     drawing: bool = False,
 ) -> dict[str, Any]:
     """Show who was lost, and to whom: each in two lanes, as text and, with `drawing`, as SVG."""
-    return explaining.explain(_found(key), operation=operation, offset=offset, limit=limit, drawing=drawing)
+    return explaining.explain(runs.find_run(key), operation=operation, offset=offset, limit=limit, drawing=drawing)
 
 
 @api.get("/runs/{key}/accounts", response={200: Accounts, **PROBLEMS})
 def list_accounts(request: HttpRequest, key: Key, limit: Annotated[int, Query(ge=1, le=1_000)] = 10) -> dict[str, Any]:
     """List a run's accounts that have entries, those with the largest drift first."""
-    return auditing.accounts(_found(key), limit)
+    return auditing.accounts(runs.find_run(key), limit)
 
 
 @api.get("/runs/{key}/duplicate-balances", response={200: DuplicateBalances, **PROBLEMS})
 def count_duplicate_balances(request: HttpRequest, key: Key) -> dict[str, Any]:
     """Count entries that recorded a balance another had recorded: how lost updates are found without a ledger."""
-    return auditing.duplicate_balances(_found(key))
+    return auditing.duplicate_balances(runs.find_run(key))
 
 
 @api.put("/users/{name}", response={200: users.UserDescription, 201: users.UserDescription, **PROBLEMS})
@@ -264,7 +253,7 @@ def _answers(status: int, *errors: type[Exception]) -> None:
 
 
 _answers(400, histories.IncompleteHistory)
-_answers(404, NoSuchRun, explaining.UnknownOperation)
+_answers(404, runs.NoSuchRun, explaining.UnknownOperation)
 _answers(409, runs.Contradiction)
 _answers(422, runs.UnknownName, users.WrongUserName)
 _answers(503, DatabaseError, InterfaceError, psycopg.Error)

@@ -1,6 +1,5 @@
 """Audits runs: live while they go on, finally once they are closed and everything on its way has arrived."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +8,7 @@ from racelab_bank.audit.jsonl.writing import write
 from racelab_bank.audit.report import audit, page
 from racelab_bank.audit.rows import Histories
 from racelab_bank.auditor import following, rows
+from racelab_bank.auditor.remembering import Newest
 from racelab_bank.auditor.wholes import TURN, Whole, whole
 from racelab_bank.models import Run
 
@@ -17,8 +17,7 @@ PATIENCE_SECONDS = 2.0
 
 #: The last final audits of runs that miss histories, by run and the state of its histories: they are not stored, since
 #: a history may still come.
-_unstored: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
-_UNSTORED = 16
+_unstored: Newest[tuple[Any, ...], dict[str, Any]] = Newest(16)
 
 
 def audit_run(run: Run, *, live: bool = False) -> dict[str, Any]:
@@ -44,13 +43,11 @@ def _final(run: Run) -> dict[str, Any]:
         Run.objects.filter(pk=run.pk).update(report=told)
     elif settled:
         _unstored[_state(run, history.histories)] = told
-        while len(_unstored) > _UNSTORED:
-            _unstored.popitem(last=False)
     return told
 
 
 def _state(run: Run, histories: Histories) -> tuple[Any, ...]:
-    return (run.pk, run.open_transaction, histories.complete, *sorted(histories.lost.items()))
+    return (run.identity, histories.complete, *sorted(histories.lost.items()))
 
 
 def anomalies(run: Run, offset: int, limit: int) -> dict[str, Any]:

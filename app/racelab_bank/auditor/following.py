@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from racelab_bank.audit.live_figures import RecentStaleInstall
 from racelab_bank.audit.report import AuditReport, live_report
 from racelab_bank.audit.rows import Account
 from racelab_bank.auditor import rows
+from racelab_bank.auditor.remembering import Newest
 from racelab_bank.auditor.sampling import Sample, added
 from racelab_bank.entries import now_microseconds
 from racelab_bank.models import Run
@@ -50,13 +50,13 @@ def live(run: Run) -> Live:
 def is_followed(run: Run) -> bool:
     """Whether the next `live` need not read the run from its first row."""
     with _runs_lock:
-        return _identity(run) in _runs
+        return run.identity in _runs
 
 
 def highest(run: Run) -> Mapping[str, int]:
     """Return how many anomalies of each kind there have been at most, without looking again."""
     with _runs_lock:
-        found = _runs.get(_identity(run))
+        found = _runs.get(run.identity)
     return {} if found is None else dict(found.highest)
 
 
@@ -74,7 +74,7 @@ class _Followed:
         self._since = 0
         self._samples: tuple[Sample, ...] = ()
         self.highest: dict[str, int] = {}
-        self._polled_at: OrderedDict[int, float] = OrderedDict()
+        self._polled_at: Newest[int, float] = Newest(_TORN_AFTER_POLLS + 1)
 
     def turn(self, run: Run) -> Live:
         """Read what has become visible, and report."""
@@ -120,8 +120,6 @@ class _Followed:
         self._audit.accept_torn(polls=_TORN_AFTER_POLLS)
         self._since = until
         self._polled_at[self._audit.polls] = time.monotonic()
-        while len(self._polled_at) > _TORN_AFTER_POLLS + 1:
-            self._polled_at.popitem(last=False)
         return waiting_seconds
 
     def _held_seconds(self) -> float:
@@ -133,20 +131,13 @@ class _Followed:
         return now - self._polled_at.get(poll, next(iter(self._polled_at.values()), now))
 
 
-_runs: OrderedDict[tuple[int, str], _Followed] = OrderedDict()
+_runs: Newest[tuple[int, str], _Followed] = Newest(_LIVE_RUNS)
 _runs_lock = threading.Lock()
-
-
-def _identity(run: Run) -> tuple[int, str]:
-    return run.pk, str(run.open_transaction)
 
 
 def _followed(run: Run) -> _Followed:
     with _runs_lock:
-        found = _runs.setdefault(_identity(run), _Followed())
-        _runs.move_to_end(_identity(run))
-        while len(_runs) > _LIVE_RUNS:
-            _runs.popitem(last=False)
+        found = _runs[run.identity] = _runs.get(run.identity) or _Followed()
     return found
 
 

@@ -1,12 +1,12 @@
 """What generators recorded, counted for Prometheus: once per run, when all histories that will come have come."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
 from django.db import connection
 
+from racelab_bank.auditor.remembering import Newest
 from racelab_bank.models import Generator, Run
 
 #: Upper bounds of the histogram, in seconds.
@@ -38,7 +38,7 @@ class LoadFigures:
     skews_microseconds: dict[int, int]
 
 
-_known: OrderedDict[tuple[int, str, int], LoadFigures] = OrderedDict()
+_known: Newest[tuple[tuple[int, str], int], LoadFigures] = Newest(_KEPT)
 
 
 def load_figures(run: Run) -> LoadFigures | None:
@@ -50,12 +50,10 @@ def load_figures(run: Run) -> LoadFigures | None:
     skews = dict(complete.values_list("index", "start_skew_microseconds"))
     if not skews:
         return None
-    key = (run.pk, str(run.open_transaction), len(skews))
+    key = (run.identity, len(skews))
     known = _known.get(key)
     if known is None:
         known = _known[key] = _counted(run, {index: skew for index, skew in skews.items() if skew is not None})
-        while len(_known) > _KEPT:
-            _known.popitem(last=False)
     return known
 
 

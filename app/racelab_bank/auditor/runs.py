@@ -26,6 +26,10 @@ class UnknownName(Exception):
     """A scenario, strategy or isolation level that does not exist, or that the others do not work with: 422."""
 
 
+class NoSuchRun(Exception):
+    """There is no run of that key, or not any more: 404."""
+
+
 class RunRequest(Schema):
     """What a run is opened with. Amounts are integer cents; `accounts` counts the targets that operations aim at."""
 
@@ -83,6 +87,14 @@ class RunDescription(RunSummary):
     accounts: list[int]
     gate: GateState
     histories: dict[str, HistoryState]
+
+
+def find_run(key: str) -> Run:
+    """Return the run. Raises `NoSuchRun`."""
+    run = Run.objects.filter(key=key).first()
+    if run is None:
+        raise NoSuchRun(f"there is no run {key}")
+    return run
 
 
 def open_run(key: str, asked: RunRequest) -> tuple[Run, bool]:

@@ -39,9 +39,8 @@ def whole(run: Run) -> Iterator[Whole]:
     Indexes and findings are made in it when they are first asked for, and serve who comes next.
     """
     global _kept  # noqa: PLW0603 - guarded by the turn
-    identity = (run.pk, str(run.open_transaction))
     with TURN:
-        if _kept is not None and _kept[0] == identity:
+        if _kept is not None and _kept[0] == run.identity:
             yield _kept[1]
             return
         _kept = None
@@ -49,5 +48,5 @@ def whole(run: Run) -> Iterator[Whole]:
             found = Whole(taken_at=datetime.now(UTC), horizon=rows.horizon(), history=rows.history(run))
         # The report is stored when nothing can be added any more.
         if run.report is not None and len(found.history.entries) <= KEPT_ENTRIES:
-            _kept = (identity, found)
+            _kept = (run.identity, found)
         yield found

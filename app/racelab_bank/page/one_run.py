@@ -6,15 +6,11 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from racelab_bank.auditor.runs import find_run
 from racelab_bank.auditor.watching import Watched, watch
 from racelab_bank.form import PLAYGROUND
-from racelab_bank.models import Run
 from racelab_bank.page import runs, series
 from racelab_bank.page.hub import Look
-
-
-class NoSuchRun(Exception):
-    """There is no run of that key, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +20,6 @@ class Served:
     replica: str
     entries: int
     percent: int
-
-
-def found(key: str) -> Run:
-    """Return the run. Raises `NoSuchRun`."""
-    run = Run.objects.filter(key=key).first()
-    if run is None:
-        raise NoSuchRun(f"there is no run {key}")
-    return run
 
 
 def context(watched: Watched) -> dict[str, Any]:
@@ -85,7 +73,7 @@ def fragments(watched: Watched) -> Mapping[str, str]:
 
 def look(key: str) -> Look:
     """Look at a run for its stream. Raises `NoSuchRun`."""
-    watched = watch(found(key))
+    watched = watch(find_run(key))
     curve = curves(watched)
     if ended(watched):
         return Look({**fragments(watched), "series": curve}, ended=True)

@@ -1,6 +1,5 @@
 """Runs as the page shows them: the overview's experiments with their steps, and one run with all its figures."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from racelab_bank.auditor import auditing, runs
+from racelab_bank.auditor.remembering import Newest
 from racelab_bank.auditor.watching import Watched, watch
 from racelab_bank.form import PLAYGROUND
 from racelab_bank.models import Run
@@ -72,7 +72,7 @@ class Overview:
     playground: Watched | None
 
 
-_ended: OrderedDict[tuple[object, ...], Figures] = OrderedDict()
+_ended: Newest[tuple[object, ...], Figures] = Newest(_KEPT_ENDED)
 
 
 def overview() -> Overview:
@@ -101,7 +101,7 @@ def _figures(run: Run) -> Figures:
     if run.closed_at is None:
         return _told(watch(run).audit)
     judged: bool = run.judged  # type: ignore[attr-defined]  # annotated above
-    state = (run.pk, run.open_transaction, judged)
+    state = (run.identity, judged)
     known = _ended.get(state)
     if known is not None:
         return known
@@ -111,8 +111,6 @@ def _figures(run: Run) -> Figures:
     if judged or waited:
         # What is still on its way to a run that nobody has judged for so long is on the run's own page.
         _ended[state] = figures
-        while len(_ended) > _KEPT_ENDED:
-            _ended.popitem(last=False)
     return figures
 
 

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
+from racelab_bank.auditor.runs import NoSuchRun, find_run
 from racelab_bank.page import one_run, problems
 from racelab_bank.page.hub import Hub, Look, Stream, TooMany
 from racelab_bank.page.runs import Overview, overview
@@ -28,7 +29,7 @@ _RETRY_AFTER_SECONDS: Final = 5
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, one_run.NoSuchRun) else problems.sentence(error)
+    return str(error) if isinstance(error, NoSuchRun) else problems.sentence(error)
 
 
 HUB: Final = Hub(_told)
@@ -49,8 +50,8 @@ def overview_events(request: HttpRequest) -> HttpResponseBase:
 def run_events(request: HttpRequest, key: str) -> HttpResponseBase:
     """Stream one run."""
     try:
-        one_run.found(key)
-    except one_run.NoSuchRun:
+        find_run(key)
+    except NoSuchRun:
         return problems.no_such_run(request, key)
     return _stream(request, key, partial(one_run.look, key))
 

@@ -10,6 +10,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from racelab_bank.auditor import auditing, explaining
+from racelab_bank.auditor.runs import NoSuchRun, find_run
 from racelab_bank.auditor.watching import watch
 from racelab_bank.claims import ISOLATIONS
 from racelab_bank.page import one_run, problems, runs
@@ -56,8 +57,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 def run(request: HttpRequest, key: str) -> HttpResponse:
     """Show one run."""
     try:
-        watched = watch(one_run.found(key))
-    except one_run.NoSuchRun:
+        watched = watch(find_run(key))
+    except NoSuchRun:
         return problems.no_such_run(request, key)
     curves = one_run.curves(watched)
     return page(request, "run", {**one_run.context(watched), "curves": curves, "key": key})
@@ -84,8 +85,8 @@ def _few_at_a_time(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 def anomalies(request: HttpRequest, key: str) -> HttpResponse:
     """Show a page of the anomalies that an audit of the whole run finds."""
     try:
-        found = one_run.found(key)
-    except one_run.NoSuchRun:
+        found = find_run(key)
+    except NoSuchRun:
         return problems.no_such_run(request, key)
     offset = _number(request, "offset")
     listed = auditing.anomalies(found, offset, _FOUND_PER_PAGE)
@@ -101,11 +102,11 @@ def interleaving(request: HttpRequest, key: str) -> HttpResponse:
     """Draw how an operation was lost, or overwrote others."""
     operation = request.GET.get("operation") or None
     try:
-        found = one_run.found(key)
+        found = find_run(key)
         told = explaining.explain(
             found, operation=operation, offset=_number(request, "offset"), limit=_DRAWN_PER_PAGE, drawing=True
         )
-    except one_run.NoSuchRun:
+    except NoSuchRun:
         return problems.no_such_run(request, key)
     except explaining.UnknownOperation as error:
         return problems.problem(request, 404, "No such operation", str(error))
